@@ -1,5 +1,4 @@
-import { checkInteger } from "../core/index.ts";
-import { InputError } from "../core/index.ts";
+import { checkInteger, InputError } from "../core/index.ts";
 
 /** A complex matrix: row-major, interleaved (re, im), `data.length = 2 * rows * cols`. */
 export interface ComplexMatrix {
@@ -29,7 +28,11 @@ export class ComplexStack {
     for (let i = 0; i < shape.length; i++) checkInteger(shape[i], `shape[${i}]`, 0);
     const size = 2 * shape.reduce((product, n) => product * n, 1);
     if (data !== undefined && data.length !== size) {
-      throw new InputError("data", `${data.length} numbers`, `${size} numbers for shape [${shape.join(", ")}]`);
+      throw new InputError(
+        "data",
+        `${data.length} numbers`,
+        `${size} numbers for shape [${shape.join(", ")}]`,
+      );
     }
     this.shape = Object.freeze([...shape]);
     this.data = data ?? new Float64Array(size);
