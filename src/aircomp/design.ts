@@ -1,0 +1,277 @@
+import {
+  checkChoice,
+  checkInteger,
+  checkOptions,
+  checkPositive,
+  checkSeed,
+  describe,
+  InputError,
+} from "../core/index.ts";
+import { ComplexStack } from "../linalg/index.ts";
+import {
+  type AlternatingResult,
+  alternate,
+  type DesignRow,
+  type Hooks,
+  type StopReason,
+  type StopRule,
+} from "./alternating.ts";
+import { checkTrueChannel, type TrueChannel } from "./channel.ts";
+import { bestAmplitude } from "./start.ts";
+import { liftReceive, projectProblem, receiveSubspace, type Subspace } from "./subspaces.ts";
+import { createBlockUpdates, type TransceiverProblem } from "./updates.ts";
+import { checkPowers, checkWeights } from "./weights.ts";
+
+/**
+ * Beamforming schemes. `alternating`: exact transmit and receive updates in turn. `centroid`, `mrc`, `random`:
+ * baselines with a fixed receive subspace (weighted-subspace centroid; dominant eigenvectors of the received
+ * energy; uniformly random), inside which everything else is optimised by the same alternating algorithm with
+ * the same budget. `ideal`: error-free aggregation.
+ */
+export type Scheme = "alternating" | Subspace | "ideal";
+export const schemes: readonly Scheme[] = ["alternating", "centroid", "mrc", "random", "ideal"];
+  "alternating",
+  "centroid",
+  "mrc",
+  "random",
+  "ideal",
+] as const satisfies readonly Scheme[];
+
+export type Effort = "fast" | "default" | "thorough";
+export const efforts: readonly Effort[] = ["fast", "default", "thorough"];
+
+const stopRules: Readonly<Record<Effort, StopRule>> = {
+  fast: { maxIterations: 50, relativeDecrease: 1e-4 },
+  default: { maxIterations: 1000, relativeDecrease: 1e-7 },
+  thorough: { maxIterations: 20000, relativeDecrease: 1e-10 },
+};
+
+export interface DesignOptions extends Hooks {
+  readonly channel: TrueChannel;
+  /** S, 1 <= S <= min(N_t, N_r). */
+  readonly streams: number;
+  /** P_k > 0, linear: one number or one per device (0: silent), summed over the subcarriers of an OFDM symbol. */
+  readonly power: number | ArrayLike<number>;
+  /** sigma2 > 0 per receive antenna and subcarrier, in the unit of the power. */
+  readonly noiseVariance: number;
+  /** w_k >= 0, scaled to sum 1. Default 1/K. */
+  readonly weights?: ArrayLike<number>;
+  /** Default "alternating". */
+  readonly scheme?: Scheme;
+  /** How long iterative schemes try: at most 50, 1000 or 20000 iterations. Default "default". */
+  readonly effort?: Effort;
+  /** Start of the iterative schemes: the receive beamformers of another design for the same shapes. */
+  readonly initial?: { readonly receive: ComplexStack };
+  /** For schemes that draw random numbers. Default 1. */
+  readonly seed?: number;
+}
+
+interface DesignCommon {
+  readonly scheme: Scheme;
+  /** S */
+  readonly streams: number;
+  /** sum_m MSE_m for independent unit-power symbols (R = I). */
+  readonly mse: number;
+  /** omega = mse / (S M). */
+  readonly distortion: number;
+  readonly iterations: number;
+  readonly converged: boolean;
+  readonly reason: StopReason;
+  readonly rows: readonly DesignRow[];
+}
+
+export interface AnalogDesign extends DesignCommon {
+  readonly kind: "analog";
+  /** A, [M, Nr, S] */
+  readonly receive: ComplexStack;
+  /** B, [K, M, Nt, S] */
+  readonly transmit: ComplexStack;
+}
+
+export interface IdealDesign extends DesignCommon {
+  readonly kind: "ideal";
+}
+
+export type BeamformerDesign = AnalogDesign | IdealDesign;
+
+const optionNames = [
+  "channel",
+  "streams",
+  "power",
+  "noiseVariance",
+  "weights",
+  "scheme",
+  "effort",
+  "initial",
+  "seed",
+  "signal",
+  "onProgress",
+] as const;
+
+/**
+ * Transmit and receive beamformers that make the mean squared error of the over-the-air sum small, under the
+ * power budget of every device summed over the subcarriers (docs/theory.md, section 3).
+ *
+ * Deterministic: same input, same bits. It never throws for numerical reasons; `converged` and `reason` say how
+ * it ended.
+ *
+ * @returns receive [M, Nr, S] and transmit [K, M, Nt, S] beamformers with their MSE
+ * @throws InputError on missing, unknown or impossible options, such as more streams than antennas.
+ */
+export function designBeamformers(options: DesignOptions & { readonly scheme: "ideal" }): IdealDesign;
+export function designBeamformers(
+  options: DesignOptions & { readonly scheme?: Exclude<Scheme, "ideal"> },
+): AnalogDesign;
+export function designBeamformers(options: DesignOptions): BeamformerDesign;
+export function designBeamformers(options: DesignOptions): BeamformerDesign {
+  checkOptions(options, "designBeamformers", optionNames);
+  const problem = transceiverProblem(options);
+  const scheme = checkChoice(options.scheme ?? "alternating", "scheme", schemes);
+  const stop = stopRules[checkChoice(options.effort ?? "default", "effort", efforts)];
+  const seed = checkSeed(options.seed ?? 1);
+  const hooks = checkHooks(options);
+  const initial = options.initial === undefined ? undefined : checkInitial(options.initial, problem);
+  switch (scheme) {
+    case "ideal":
+      return idealDesign(problem);
+    case "alternating": {
+      const start = initial ?? informedStart(problem, seed);
+      return analogDesign(scheme, problem, alternate(problem, start, stop, hooks));
+    }
+    default:
+      return subspaceDesign(scheme, problem, receiveSubspace(scheme, problem, seed), stop, hooks);
+  }
+}
+
+/** Checks the options that describe the problem itself and lays them out for the kernels. */
+export function transceiverProblem(
+  options: Pick<DesignOptions, "channel" | "streams" | "power" | "noiseVariance" | "weights">,
+): TransceiverProblem {
+  const channel = checkTrueChannel(options.channel);
+  const { devices, subcarriers, receiveAntennas, transmitAntennas } = channel;
+  const streams = checkInteger(options.streams, "streams", 1);
+  const most = Math.min(receiveAntennas, transmitAntennas);
+  if (streams > most) {
+    throw new InputError(
+      "streams",
+      `${streams}`,
+      `at most ${most}, the smaller of ${receiveAntennas} receive and ${transmitAntennas} transmit antennas`,
+    );
+  }
+  return {
+    devices,
+    subcarriers,
+    receiveAntennas,
+    transmitAntennas,
+    streams,
+    channel: channel.matrices.data,
+    weights: checkWeights(options.weights, devices),
+    power: checkPowers(options.power, devices),
+    noiseVariance: checkPositive(options.noiseVariance, "noiseVariance"),
+  };
+}
+
+function checkHooks(options: DesignOptions): Hooks {
+  const { signal, onProgress } = options;
+  if (signal !== undefined && typeof signal?.aborted !== "boolean") {
+    throw new InputError("signal", describe(signal), "an AbortSignal");
+  }
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw new InputError("onProgress", describe(onProgress), "a function");
+  }
+  return {
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+  };
+}
+
+function checkInitial(
+  initial: { readonly receive: ComplexStack },
+  problem: TransceiverProblem,
+): Float64Array {
+  const expected = [problem.subcarriers, problem.receiveAntennas, problem.streams];
+  const stack = initial?.receive;
+  if (!(stack instanceof ComplexStack) || stack.shape.join() !== expected.join()) {
+    const found = stack instanceof ComplexStack ? `shape [${stack.shape.join(", ")}]` : describe(stack);
+    throw new InputError("initial.receive", found, `a stack of shape [${expected.join(", ")}]`);
+  }
+  if (!stack.data.every(Number.isFinite) || stack.data.every((x) => x === 0)) {
+    throw new InputError(
+      "initial.receive",
+      "NaN, infinite or all-zero entries",
+      "finite entries, not all zero",
+    );
+  }
+  return stack.data;
+}
+
+/** The better of two cheap subspaces, each with its best amplitude. */
+function informedStart(problem: TransceiverProblem, seed: number): Float64Array {
+  const updates = createBlockUpdates(problem);
+  const size = 2 * problem.devices * problem.subcarriers * problem.transmitAntennas * problem.streams;
+  const transmit = new Float64Array(size);
+  let best: { start: Float64Array; mse: number } | undefined;
+  for (const name of ["mrc", "centroid"] as const) {
+    const basis = receiveSubspace(name, problem, seed);
+    const amplitude = bestAmplitude(problem, basis);
+    const start = basis.data.map((x) => amplitude * x);
+    updates.transmit(transmit, start);
+    // one receive update shows what the start leads to: it frees the amplitudes of the single streams
+    const mse = updates.receive(start.slice(), transmit);
+    if (best === undefined || mse < best.mse) best = { start, mse };
+  }
+  return best!.start;
+}
+
+function subspaceDesign(
+  scheme: Subspace,
+  problem: TransceiverProblem,
+  basis: ComplexStack,
+  stop: StopRule,
+  hooks: Hooks,
+): AnalogDesign {
+  const inner = projectProblem(problem, basis);
+  const identity = new ComplexStack([problem.subcarriers, problem.streams, problem.streams]);
+  for (let m = 0; m < problem.subcarriers; m++) {
+    for (let i = 0; i < problem.streams; i++) identity.at(m).data[2 * i * (problem.streams + 1)] = 1;
+  }
+  const amplitude = bestAmplitude(inner, identity);
+  const solved = alternate(
+    inner,
+    identity.data.map((x) => amplitude * x),
+    stop,
+    hooks,
+  );
+  return analogDesign(scheme, problem, { ...solved, receive: liftReceive(basis, solved.receive).data });
+}
+
+function analogDesign(scheme: Scheme, problem: TransceiverProblem, solved: AlternatingResult): AnalogDesign {
+  const { devices, subcarriers, receiveAntennas, transmitAntennas, streams } = problem;
+  return {
+    kind: "analog",
+    scheme,
+    streams,
+    receive: new ComplexStack([subcarriers, receiveAntennas, streams], solved.receive),
+    transmit: new ComplexStack([devices, subcarriers, transmitAntennas, streams], solved.transmit),
+    mse: solved.mse,
+    distortion: solved.mse / (streams * subcarriers),
+    iterations: solved.iterations,
+    converged: solved.reason === "relative-decrease",
+    reason: solved.reason,
+    rows: solved.rows,
+  };
+}
+
+function idealDesign(problem: TransceiverProblem): IdealDesign {
+  return {
+    kind: "ideal",
+    scheme: "ideal",
+    streams: problem.streams,
+    mse: 0,
+    distortion: 0,
+    iterations: 0,
+    converged: true,
+    reason: "closed-form",
+    rows: [{ iteration: 0, mse: 0 }],
+  };
+}

@@ -1,0 +1,221 @@
+import { checkNumber, checkOptions, checkPositive, describe, InputError } from "../core/index.ts";
+import { ComplexStack } from "../linalg/index.ts";
+import * as kernel from "../linalg/kernels/index.ts";
+import { checkTrueChannel, type TrueChannel } from "./channel.ts";
+import type { BeamformerDesign } from "./design.ts";
+import { checkWeights } from "./weights.ts";
+
+/**
+ * The second moments R of the devices' symbols (K x K, real, positive semidefinite; the diagonal is the
+ * mean power q_k of device k's symbols): a number c in [0, 1] for (1 - c) I + c 11^T, or R row by row.
+ * 0 (independent unit-power symbols, R = I) is the assumption of the literature.
+ */
+export type DeviceCorrelation = number | readonly (readonly number[])[];
+
+export interface EvaluationOptions {
+  /** sigma2 > 0 per receive antenna and subcarrier. */
+  readonly noiseVariance: number;
+  /** w_k >= 0, scaled to sum 1. Default 1/K. */
+  readonly weights?: ArrayLike<number>;
+  /** Default 0, that is R = I. */
+  readonly correlation?: DeviceCorrelation;
+}
+
+/** What a design does on a channel. All MSE figures are summed over the S streams. */
+export interface Evaluation {
+  /** sum_m MSE_m for the given correlation. */
+  readonly mse: number;
+  /** omega = mse / (S M), dimensionless. */
+  readonly distortion: number;
+  /** The part of `mse` that misalignment causes, sum_m sum_kj R_kj tr(E_km E_jm^H). */
+  readonly misalignment: number;
+  /** The part that the receiver noise causes, sigma2 sum_m ||A_m||^2. */
+  readonly noise: number;
+  /** MSE_m, one per subcarrier. */
+  readonly perSubcarrier: Float64Array;
+  /** Cap on `mse` for any data with these symbol powers: sum_m (sum_k sqrt(q_k) ||E_km||)^2 + noise. */
+  readonly cap: number;
+}
+
+/**
+ * Mean squared error sum_m MSE_m of the aggregate sum_k w_k s_k that the design gives on the true channel,
+ *
+ *   MSE_m = sum_kj R_kj tr(E_km E_jm^H) + sigma2 ||A_m||_F^2,   E_km = A_m^H H_km B_km - w_k I.
+ *
+ * @returns a number >= 0, in the (unit) power of the symbols; 0 for the ideal design
+ * @throws InputError on shapes that do not fit the channel, or values out of range.
+ */
+export function meanSquaredError(
+  channel: TrueChannel,
+  design: BeamformerDesign,
+  options: EvaluationOptions,
+): number {
+  return evaluateDesign(channel, design, options).mse;
+}
+
+/** As {@link meanSquaredError}, with its parts, the distortion and the cap that holds for any data. */
+export function evaluateDesign(
+  channel: TrueChannel,
+  design: BeamformerDesign,
+  options: EvaluationOptions,
+): Evaluation {
+  checkTrueChannel(channel);
+  checkOptions(options, "options", ["noiseVariance", "weights", "correlation"]);
+  const { devices, subcarriers } = channel;
+  const noiseVariance = checkPositive(options.noiseVariance, "noiseVariance");
+  const weights = checkWeights(options.weights, devices);
+  const correlation = correlationMatrix(options.correlation ?? 0, devices);
+  if (design.kind === "ideal") {
+    const perSubcarrier = new Float64Array(subcarriers);
+    return { mse: 0, distortion: 0, misalignment: 0, noise: 0, perSubcarrier, cap: 0 };
+  }
+  const { streams } = checkDesignShapes(channel, design);
+  const perSubcarrier = new Float64Array(subcarriers);
+  let misalignment = 0;
+  let noise = 0;
+  let worst = 0;
+  for (let m = 0; m < subcarriers; m++) {
+    const errors = misalignments(channel, design, weights, m);
+    let aligned = 0;
+    let amplitude = 0;
+    for (let k = 0; k < devices; k++) {
+      const q = correlation[k * devices + k]!;
+      const own = kernel.squaredNorm(errors[k]!, 0, streams * streams);
+      amplitude += Math.sqrt(q * own);
+      aligned += q * own;
+      for (let j = 0; j < k; j++) {
+        const shared = correlation[k * devices + j]!;
+        if (shared !== 0) {
+          aligned += 2 * shared * kernel.realInner(errors[k]!, 0, errors[j]!, 0, streams * streams);
+        }
+      }
+    }
+    const noiseHere =
+      noiseVariance * kernel.squaredNorm(design.receive.at(m).data, 0, design.receive.rows * streams);
+    // a sum of squares in exact arithmetic: a negative value is rounding
+    aligned = Math.max(0, aligned);
+    perSubcarrier[m] = aligned + noiseHere;
+    misalignment += aligned;
+    noise += noiseHere;
+    worst += amplitude ** 2;
+  }
+  const mse = misalignment + noise;
+  return {
+    mse,
+    distortion: mse / (streams * subcarriers),
+    misalignment,
+    noise,
+    perSubcarrier,
+    cap: worst + noise,
+  };
+}
+
+/** The beamformers of an analog design, as evaluation and the link use them. */
+export interface Beamformers {
+  /** [M, Nr, S] */
+  readonly receive: ComplexStack;
+  /** [K, M, Nt, S] */
+  readonly transmit: ComplexStack;
+}
+
+/** E_km = A_m^H H_km B_km - w_k I of every device on subcarrier m. */
+export function misalignments(
+  channel: TrueChannel,
+  design: Beamformers,
+  weights: Float64Array,
+  m: number,
+): Float64Array[] {
+  const { devices, receiveAntennas: nr, transmitAntennas: nt } = channel;
+  const streams = design.receive.cols;
+  const received = new Float64Array(2 * nr * streams);
+  const beam = design.receive.at(m).data;
+  return Array.from({ length: devices }, (_, k) => {
+    const error = new Float64Array(2 * streams * streams);
+    const h = channel.matrices.at(k, m).data;
+    kernel.multiply(received, 0, h, 0, design.transmit.at(k, m).data, 0, nr, nt, streams);
+    kernel.multiplyConjugateLeft(error, 0, beam, 0, received, 0, streams, nr, streams);
+    for (let i = 0; i < streams; i++) error[2 * i * (streams + 1)]! -= weights[k]!;
+    return error;
+  });
+}
+
+/** @throws InputError if the beamformers do not fit the channel. */
+export function checkDesignShapes(channel: TrueChannel, design: Beamformers): { readonly streams: number } {
+  const { devices, subcarriers, receiveAntennas, transmitAntennas } = channel;
+  const checkShape = (field: string, stack: unknown, expected: readonly number[]): void => {
+    const found = stack instanceof ComplexStack ? `shape [${stack.shape.join(", ")}]` : describe(stack);
+    if (found !== `shape [${expected.join(", ")}]`) {
+      throw new InputError(field, found, `shape [${expected.join(", ")}] to fit the channel`);
+    }
+  };
+  const streams = design?.receive instanceof ComplexStack ? design.receive.cols : 1;
+  checkShape("design.receive", design?.receive, [subcarriers, receiveAntennas, streams]);
+  checkShape("design.transmit", design?.transmit, [devices, subcarriers, transmitAntennas, streams]);
+  return { streams };
+}
+
+/** R as a flat K x K matrix. @throws InputError unless it is a number in [0, 1] or symmetric PSD of size K. */
+export function correlationMatrix(correlation: DeviceCorrelation, devices: number): Float64Array {
+  const field = "correlation";
+  const matrix = new Float64Array(devices * devices);
+  if (typeof correlation === "number") {
+    checkNumber(correlation, field, 0, 1);
+    matrix.fill(correlation);
+    for (let k = 0; k < devices; k++) matrix[k * devices + k] = 1;
+    return matrix;
+  }
+  if (!Array.isArray(correlation) || correlation.length !== devices) {
+    throw new InputError(
+      field,
+      describe(correlation),
+      `a number in [0, 1] or a ${devices} x ${devices} matrix`,
+    );
+  }
+  for (let k = 0; k < devices; k++) {
+    const row = correlation[k];
+    if (!Array.isArray(row) || row.length !== devices) {
+      throw new InputError(`${field}[${k}]`, describe(row), `a row of ${devices} numbers`);
+    }
+    for (let j = 0; j < devices; j++) {
+      matrix[k * devices + j] = checkNumber(row[j], `${field}[${k}][${j}]`);
+    }
+  }
+  checkPositiveSemidefinite(matrix, devices, field);
+  return matrix;
+}
+
+/** Symmetric to rounding, and PSD: an LDL^T elimination whose pivots may vanish but not be negative. */
+function checkPositiveSemidefinite(matrix: Float64Array, n: number, field: string): void {
+  const work = matrix.slice();
+  let scale = 0;
+  for (let k = 0; k < n; k++) scale = Math.max(scale, Math.abs(matrix[k * n + k]!));
+  const tolerance = 1e-10 * scale;
+  for (let k = 0; k < n; k++) {
+    for (let j = 0; j < k; j++) {
+      if (Math.abs(matrix[k * n + j]! - matrix[j * n + k]!) > tolerance) {
+        throw new InputError(
+          `${field}[${k}][${j}]`,
+          "an entry unlike its mirror image",
+          "a symmetric matrix",
+        );
+      }
+    }
+  }
+  for (let k = 0; k < n; k++) {
+    const pivot = work[k * n + k]!;
+    let column = 0;
+    for (let i = k + 1; i < n; i++) column = Math.max(column, Math.abs(work[i * n + k]!));
+    if (pivot < -tolerance || (pivot <= tolerance && column > Math.sqrt(tolerance * scale))) {
+      throw new InputError(
+        field,
+        `an indefinite matrix (pivot ${k} is ${pivot})`,
+        "a positive semidefinite matrix",
+      );
+    }
+    if (pivot <= tolerance) continue;
+    for (let i = k + 1; i < n; i++) {
+      const factor = work[i * n + k]! / pivot;
+      for (let j = k + 1; j < n; j++) work[i * n + j]! -= factor * work[k * n + j]!;
+    }
+  }
+}

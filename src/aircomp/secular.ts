@@ -1,0 +1,50 @@
+/**
+ * The multiplier of a power budget: the root nu >= 0 of
+ *
+ *   f(nu) = weight^2 sum_i l_i / (l_i + nu)^2 = budget,
+ *
+ * or 0 where f(0) <= budget (modes with l_i = 0 carry no power). Newton on 1/sqrt(f), which is concave and
+ * increasing, so that every iterate stays left of the root; a bracket guards against rounding.
+ *
+ * @param l the count eigenvalues l_i >= 0, in units of the channel gain
+ * @returns nu in the unit of l; +Infinity for a budget of 0 (nothing may be sent)
+ */
+export function powerMultiplier(l: Float64Array, count: number, weight: number, budget: number): number {
+  if (budget <= 0) return Number.POSITIVE_INFINITY;
+  if (weight === 0) return 0;
+  // each term alone is below f, so its own root is left of the root of f; all over nu^2 is above f
+  let unconstrained = 0;
+  let total = 0;
+  let low = 0;
+  for (let i = 0; i < count; i++) {
+    const li = l[i]!;
+    if (li <= 0) continue;
+    unconstrained += 1 / li;
+    total += li;
+    low = Math.max(low, weight * Math.sqrt(li / budget) - li);
+  }
+  if (weight * weight * unconstrained <= budget) return 0;
+  let high = weight * Math.sqrt(total / budget);
+  let nu = low;
+  for (let iteration = 0; iteration < 100; iteration++) {
+    let f = 0;
+    let slope = 0;
+    for (let i = 0; i < count; i++) {
+      const li = l[i]!;
+      if (li <= 0) continue;
+      const inverse = 1 / (li + nu);
+      const term = li * inverse * inverse;
+      f += term;
+      slope += term * inverse;
+    }
+    const excess = (weight * Math.sqrt(f)) / Math.sqrt(budget) - 1;
+    if (Math.abs(excess) <= 4e-16) return nu;
+    if (excess > 0) low = Math.max(low, nu);
+    else high = Math.min(high, nu);
+    let next = nu + (f / slope) * excess;
+    if (!(next > low && next < high)) next = low + (high - low) / 2;
+    if (next === nu || !(high - low > 2e-16 * high)) return high;
+    nu = next;
+  }
+  return high;
+}

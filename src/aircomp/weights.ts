@@ -1,0 +1,17 @@
+import { checkNumbers, checkPositive, InputError } from "../core/index.ts";
+
+/** Aggregation weights scaled to sum 1; 1/K each by default. @throws InputError if negative or all zero. */
+export function checkWeights(weights: ArrayLike<number> | undefined, devices: number): Float64Array {
+  if (weights === undefined) return new Float64Array(devices).fill(1 / devices);
+  const list = Float64Array.from(checkNumbers(weights, "weights", devices, 0));
+  const total = list.reduce((sum, weight) => sum + weight, 0);
+  if (!(total > 0)) throw new InputError("weights", "weights that sum to 0", "at least one weight > 0");
+  // weights that sum to 1 already, up to rounding, are left as they are
+  return Math.abs(total - 1) < 1e-14 ? list : list.map((weight) => weight / total);
+}
+
+/** One power budget per device from a number or a list. */
+export function checkPowers(power: number | ArrayLike<number>, devices: number): Float64Array {
+  if (typeof power === "number") return new Float64Array(devices).fill(checkPositive(power, "power"));
+  return Float64Array.from(checkNumbers(power, "power", devices, 0));
+}
