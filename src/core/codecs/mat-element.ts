@@ -98,11 +98,13 @@ export function numberStorage(
 
 /** Largest element that is inflated: 2 GiB, more than MATLAB itself puts into a v7 file. */
 const largestElement = 2 ** 31;
-/** Compressed bytes handed over at a time; each can become 1032, and no more is read than the element needs. */
-const slice = 65536;
+/** Compressed bytes handed over at a time. Each can become 1032, so a stream is found too long within 17 MB. */
+const slice = 16384;
+/** Bytes that may follow an element in its stream: padding. */
+const slack = 8;
 
 /**
- * Inflates a compressed element (a zlib stream holding one element), never past the size the inner tag declares.
+ * Inflates a compressed element (a zlib stream holding one element), as far as the size its tag declares.
  * @throws InputError for a damaged stream, a wrong Adler-32, or a size over 2 GiB.
  */
 export function inflateElement(source: MatBytes, { start, end }: MatElement): MatBytes {
@@ -120,7 +122,9 @@ export function inflateElement(source: MatBytes, { start, end }: MatElement): Ma
     for (let at = start + 2; at < end - 4; at += slice) {
       const last = at + slice >= end - 4;
       inflate.push(bytes.subarray(at, Math.min(at + slice, end - 4)), last);
-      if (size >= 8 && size > 8 + declaredLength(chunks, little)) break;
+      if (size >= 8 && size > 8 + declaredLength(chunks, little) + slack) {
+        throw damagedMat(field, "a compressed element longer than it declares");
+      }
     }
   } catch (error) {
     if (error instanceof InputError) throw error;
