@@ -5,8 +5,8 @@ import type { ComplexMatrix } from "./types.ts";
 import { checkMatrix, checkSquare, shapeOf } from "./validate.ts";
 
 /**
- * x with a x = b, a n x n and b n x r, by Gaussian elimination with partial pivoting after scaling the rows by
- * powers of two (Golub & Van Loan 3.4).
+ * x with a x = b, a n x n and b n x r, by Gaussian elimination with partial pivoting after scaling rows
+ * and columns by powers of two (Golub & Van Loan 3.4).
  * @throws InputError if a is not square or is singular to working precision, b does not have n rows, or an entry
  * is not finite.
  */
@@ -17,11 +17,11 @@ export function luSolve(a: ComplexMatrix, b: ComplexMatrix): ComplexMatrix {
   if (b.rows !== n) throw new InputError("b", `a ${shapeOf(b)} matrix`, `${n} rows, as a`);
   const lu = a.data.slice();
   const pivots = new Int32Array(n);
-  const rowScale = new Float64Array(n);
-  const failed = luFactor(lu, 0, n, pivots, rowScale);
+  const scales = new Float64Array(2 * n);
+  const failed = luFactor(lu, 0, n, pivots, scales);
   if (failed >= 0) throw new InputError("a", `no pivot left in column ${failed}`, "a nonsingular matrix");
   const data = b.data.slice();
-  solveInPlace(lu, 0, n, pivots, rowScale, data, 0, b.cols);
+  solveInPlace(lu, 0, n, pivots, scales, data, 0, b.cols);
   return { rows: n, cols: b.cols, data };
 }
 

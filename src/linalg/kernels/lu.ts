@@ -1,27 +1,38 @@
 import { largestPart, powerOfTwoScale } from "./vector.ts";
 
 /**
- * LU factorisation with partial pivoting of A (n x n), in place, after scaling every row by a power of two
- * (Golub & Van Loan, 3.4): P D A = L U. `pivots` (n) gets the row swapped at each step, `rowScale` (n) the D.
- * Returns -1 on success, else the first column whose pivot is not above n eps times the largest entry of that
- * column of D A: A is singular to working precision.
+ * LU factorisation with partial pivoting of A (n x n), in place, after scaling rows and then columns by powers
+ * of two so that the largest entry of each is in [1, 2) (Golub & Van Loan 3.4, 3.5.2): P D A E = L U. `pivots`
+ * (n) gets the row swapped at each step, `scales` (2n) the diagonals of D and E.
+ * Returns -1 on success, else the first column whose pivot is at most 2 n eps: A is singular to working
+ * precision.
  */
 export function luFactor(
   a: Float64Array,
   aOffset: number,
   n: number,
   pivots: Int32Array,
-  rowScale: Float64Array,
+  scales: Float64Array,
 ): number {
   for (let i = 0; i < n; i++) {
     const row = aOffset + 2 * i * n;
     const factor = powerOfTwoScale(largestPart(a, row, n), 0);
-    rowScale[i] = factor;
+    scales[i] = factor;
     for (let p = row, end = row + 2 * n; p < end; p++) a[p] = factor * a[p]!;
   }
-  const tolerance = n * 2 ** -52;
   for (let j = 0; j < n; j++) {
-    // Largest entry of column j before elimination is at most 2^0.5 * 2 after row scaling; tracked exactly below.
+    let largest = 0;
+    for (let i = 0; i < n; i++) largest = Math.max(largest, largestPart(a, aOffset + 2 * (i * n + j), 1));
+    const factor = powerOfTwoScale(largest, 0);
+    scales[n + j] = factor;
+    for (let i = 0; i < n; i++) {
+      const p = aOffset + 2 * (i * n + j);
+      a[p] = factor * a[p]!;
+      a[p + 1] = factor * a[p + 1]!;
+    }
+  }
+  const tolerance = 2 * n * 2 ** -52;
+  for (let j = 0; j < n; j++) {
     let best = -1;
     let row = j;
     for (let i = j; i < n; i++) {
@@ -33,12 +44,7 @@ export function luFactor(
       }
     }
     pivots[j] = row;
-    let above = 0;
-    for (let i = 0; i < j; i++) {
-      const p = aOffset + 2 * (i * n + j);
-      above = Math.max(above, Math.abs(a[p]!), Math.abs(a[p + 1]!));
-    }
-    if (!(Math.sqrt(best) > tolerance * above) || best === 0) return j;
+    if (!(Math.sqrt(best) > tolerance)) return j;
     if (row !== j) {
       for (let l = 0; l < 2 * n; l++) {
         const p = aOffset + 2 * j * n + l;
@@ -75,14 +81,14 @@ export function luSolve(
   luOffset: number,
   n: number,
   pivots: Int32Array,
-  rowScale: Float64Array,
+  scales: Float64Array,
   b: Float64Array,
   bOffset: number,
   r: number,
 ): void {
   const width = 2 * r;
   for (let i = 0; i < n; i++) {
-    const factor = rowScale[i]!;
+    const factor = scales[i]!;
     for (let p = bOffset + i * width, end = p + width; p < end; p++) b[p] = factor * b[p]!;
   }
   for (let i = 0; i < n; i++) {
@@ -113,6 +119,10 @@ export function luSolve(
       b[p] = (u * x + v * y) / size;
       b[p + 1] = (v * x - u * y) / size;
     }
+  }
+  for (let i = 0; i < n; i++) {
+    const factor = scales[n + i]!;
+    for (let p = bOffset + i * width, end = p + width; p < end; p++) b[p] = factor * b[p]!;
   }
 }
 

@@ -130,12 +130,13 @@ export function makeHermitian(a: Float64Array, aOffset: number, n: number): void
 }
 
 /**
- * The power of two that takes `largest` into [2^target, 2^(target + 1)), so that scaling by it is exact; 1 for
- * zero. The exponent is kept within +-1000, and so the factor and its reciprocal are normal numbers.
+ * The power of two that takes `largest` into [2^target, 2^(target + 1)), give or take the rounding of the
+ * logarithm, so that scaling by it is exact; 1 for zero. The exponent is kept within +-1022: the factor and its
+ * reciprocal are normal numbers.
  */
 export function powerOfTwoScale(largest: number, target: number): number {
   if (!(largest > 0) || largest === Number.POSITIVE_INFINITY) return 1;
   let exponent = Math.floor(Math.log2(largest));
-  exponent = Math.max(-1000, Math.min(1000, target - exponent));
+  exponent = Math.max(-1022, Math.min(1022, target - exponent));
   return 2 ** exponent;
 }
