@@ -3,6 +3,7 @@
  * and allocate nothing; whoever calls them owns the buffers and the workspaces. The pure functions of
  * `airfold/linalg` are built from them, and so are the hot loops of src/aircomp. Not published.
  */
+export { completeBasis } from "./basis.ts";
 export { choleskyFactor, choleskySolve, solveLower, solveLowerConjugate } from "./cholesky.ts";
 export {
   createHermitianEigenWorkspace,

@@ -1,15 +1,24 @@
+import { completeBasis } from "./basis.ts";
+import { applyReflector, makeReflector } from "./householder.ts";
 import { largestPart, powerOfTwoScale, squaredNorm } from "./vector.ts";
 
 /** Buffers for the SVD of rows x cols matrices; make one per size and reuse it. */
 export interface JacobiSvdWorkspace {
   readonly rows: number;
   readonly cols: number;
-  /** Columns of A (of A^H when A is wide) as contiguous rows. */
+  /** Columns of A (of A^H when A is wide) as contiguous rows; then the reflectors of its QR factorisation. */
   readonly columns: Float64Array;
+  /** Columns of the long factor as contiguous rows. */
+  readonly long: Float64Array;
+  /** Columns of R^H as contiguous rows; rotated until they are orthogonal. */
+  readonly lower: Float64Array;
   /** Columns of the accumulated rotations as contiguous rows. */
   readonly rotations: Float64Array;
+  readonly tau: Float64Array;
   readonly norms: Float64Array;
   readonly order: Int32Array;
+  /** Column of A that the pivoting moved to each position. */
+  readonly pivots: Int32Array;
 }
 
 export function createJacobiSvdWorkspace(rows: number, cols: number): JacobiSvdWorkspace {
@@ -18,9 +27,13 @@ export function createJacobiSvdWorkspace(rows: number, cols: number): JacobiSvdW
     rows,
     cols,
     columns: new Float64Array(2 * rows * cols),
+    long: new Float64Array(2 * rows * cols),
+    lower: new Float64Array(2 * count * count),
     rotations: new Float64Array(2 * count * count),
+    tau: new Float64Array(2 * count),
     norms: new Float64Array(count),
     order: new Int32Array(count),
+    pivots: new Int32Array(count),
   };
 }
 
@@ -29,14 +42,15 @@ const MAX_SWEEPS = 60;
 const ZERO_NORM = 1e-152;
 
 /**
- * Thin SVD A = U diag(s) V^H by one-sided Jacobi (Hestenes; Golub & Van Loan 8.6.3, pivoting of de Rijk): A is
- * rows x cols, k = min(rows, cols), U rows x k, s (k, descending), V cols x k. Every singular value is found to
- * high relative accuracy when the columns of A (rows, if wide) are well conditioned after scaling; values below
- * 1e-290 times the largest count as zero. A wide A is factored through A^H at no cost.
+ * Thin SVD A = U diag(s) V^H: A is rows x cols, k = min(rows, cols), U rows x k, s (k, descending), V cols x k,
+ * both with orthonormal columns for every rank. QR with column pivoting, A P = Q R, then one-sided Jacobi
+ * (Hestenes; Golub & Van Loan 8.6.3) on the columns of R^H, which converges in fewer sweeps than on A (Drmac &
+ * Veselic, SIAM J. Matrix Anal. Appl. 29, 2008). Every singular value is found to high relative accuracy when the
+ * columns of A (rows, if wide) are well conditioned after scaling; values below 1e-290 times the largest count as
+ * zero. A wide A is factored through A^H at no cost. U or V may be A's own buffer.
  *
- * Columns of U (of V, if A is wide) that belong to a zero singular value are ZERO in this kernel; those of the
- * other factor are always orthonormal. Works on zero and rank-deficient A. Returns the number of sweeps, or -1
- * if 60 did not suffice (never seen on finite input; the factors are then approximate).
+ * Returns the number of sweeps, or -1 if 60 did not suffice (never seen on finite input; the factors are then
+ * approximate).
  */
 export function jacobiSvd(
   a: Float64Array,
@@ -49,7 +63,7 @@ export function jacobiSvd(
   vOffset: number,
   work: JacobiSvdWorkspace,
 ): number {
-  const { rows, cols, columns, rotations, norms, order } = work;
+  const { rows, cols, columns, long, lower, rotations, tau, norms, order, pivots } = work;
   const wide = rows < cols;
   const length = wide ? cols : rows;
   const count = wide ? rows : cols;
@@ -68,33 +82,107 @@ export function jacobiSvd(
       }
     }
   }
+  factorWithPivoting(columns, length, count, lower, tau, pivots);
   rotations.fill(0);
   for (let j = 0; j < count; j++) {
     rotations[2 * (j * count + j)] = 1;
     order[j] = j;
   }
-  const sweeps = orthogonaliseColumns(columns, length, rotations, count, count, norms, order);
+  const sweeps = orthogonaliseColumns(lower, count, rotations, count, count, norms, order);
 
-  const unscale = 1 / factor;
+  // R = W diag(s) X^H, W the rotations and X the normalised columns of R^H: long factor Q W, short factor P X.
+  long.fill(0);
+  for (let j = 0; j < count; j++) {
+    const from = 2 * order[j]! * count;
+    for (let i = 0, p = from, q = j * stride; i < 2 * count; i++, p++, q++) long[q] = rotations[p]!;
+  }
+  for (let j = count - 1; j >= 0; j--) {
+    const head = j * stride + 2 * j;
+    applyReflector(columns, head, length - j, tau[2 * j]!, tau[2 * j + 1]!, long, 2 * j, stride, count);
+  }
+  let rank = 0;
+  for (let j = 0; j < count; j++) {
+    const row = 2 * order[j]! * count;
+    const norm = norms[order[j]!]!;
+    s[sOffset + j] = norm / factor;
+    if (norm === 0) continue;
+    rank++;
+    const inverse = 1 / norm;
+    for (let p = row, q = 2 * j * count, end = row + 2 * count; p < end; p++, q++)
+      rotations[q] = inverse * lower[p]!;
+  }
+  completeBasis(rotations, count, rank, count, norms);
   const left = wide ? v : u;
   const leftOffset = wide ? vOffset : uOffset;
   const right = wide ? u : v;
   const rightOffset = wide ? uOffset : vOffset;
   for (let j = 0; j < count; j++) {
-    const from = order[j]!;
-    const norm = norms[from]!;
-    const inverse = norm > 0 ? 1 / norm : 0;
-    s[sOffset + j] = norm * unscale;
-    for (let i = 0, p = from * stride, q = leftOffset + 2 * j; i < length; i++, p += 2, q += 2 * count) {
-      left[q] = inverse * columns[p]!;
-      left[q + 1] = inverse * columns[p + 1]!;
+    for (let i = 0, p = j * stride, q = leftOffset + 2 * j; i < length; i++, p += 2, q += 2 * count) {
+      left[q] = long[p]!;
+      left[q + 1] = long[p + 1]!;
     }
-    for (let i = 0, p = 2 * from * count, q = rightOffset + 2 * j; i < count; i++, p += 2, q += 2 * count) {
+    for (let i = 0, p = 2 * j * count; i < count; i++, p += 2) {
+      const q = rightOffset + 2 * (pivots[i]! * count + j);
       right[q] = rotations[p]!;
       right[q + 1] = rotations[p + 1]!;
     }
   }
   return sweeps;
+}
+
+/**
+ * Householder QR with column pivoting (Golub & Van Loan 5.4.2) of the matrix whose columns are the `count` rows
+ * of `columns` (each `length` entries): leaves the reflectors there, writes the columns of R^H to the rows of
+ * `lower` (count x count) and the original index of every column to `pivots`.
+ */
+function factorWithPivoting(
+  columns: Float64Array,
+  length: number,
+  count: number,
+  lower: Float64Array,
+  tau: Float64Array,
+  pivots: Int32Array,
+): void {
+  const stride = 2 * length;
+  for (let j = 0; j < count; j++) pivots[j] = j;
+  for (let j = 0; j < count; j++) {
+    let best = j;
+    let largest = -1;
+    for (let i = j; i < count; i++) {
+      const size = squaredNorm(columns, i * stride + 2 * j, length - j);
+      if (size > largest) {
+        largest = size;
+        best = i;
+      }
+    }
+    if (best !== j) {
+      const swapped = pivots[j]!;
+      pivots[j] = pivots[best]!;
+      pivots[best] = swapped;
+      for (let p = j * stride, q = best * stride, end = p + stride; p < end; p++, q++) {
+        const x = columns[p]!;
+        columns[p] = columns[q]!;
+        columns[q] = x;
+      }
+    }
+    const head = j * stride + 2 * j;
+    const beta = makeReflector(columns, head, length - j, tau, 2 * j);
+    const tr = tau[2 * j]!;
+    const ti = -tau[2 * j + 1]!;
+    applyReflector(columns, head, length - j, tr, ti, columns, head + stride, stride, count - j - 1);
+    lower[2 * (j * count + j)] = beta;
+    lower[2 * (j * count + j) + 1] = 0;
+  }
+  // Only now: every later swap also permutes the rows of R that are already there.
+  for (let j = 0; j < count; j++) {
+    const row = 2 * j * count;
+    lower.fill(0, row, row + 2 * j);
+    for (let i = j + 1; i < count; i++) {
+      const p = i * stride + 2 * j;
+      lower[row + 2 * i] = columns[p]!;
+      lower[row + 2 * i + 1] = -columns[p + 1]!;
+    }
+  }
 }
 
 /**
