@@ -1,6 +1,13 @@
 import { completeBasis } from "./basis.ts";
+import {
+  createHermitianEigenWorkspace,
+  type HermitianEigenWorkspace,
+  hermitianEigen,
+} from "./hermitianEigen.ts";
 import { applyReflector, makeReflector } from "./householder.ts";
-import { largestPart, powerOfTwoScale, squaredNorm } from "./vector.ts";
+import { orthogonaliseRows } from "./jacobi.ts";
+import { multiplyConjugateLeft, multiplyConjugateRight } from "./multiply.ts";
+import { conjugateTranspose, largestPart, powerOfTwoScale, squaredNorm } from "./vector.ts";
 
 /** Buffers for the SVD of rows x cols matrices; make one per size and reuse it. */
 export interface JacobiSvdWorkspace {
@@ -19,6 +26,9 @@ export interface JacobiSvdWorkspace {
   readonly order: Int32Array;
   /** Column of A that the pivoting moved to each position. */
   readonly pivots: Int32Array;
+  /** R R^H and its eigenvectors, for sizes where that start pays. */
+  readonly gram: Float64Array;
+  readonly eigen: HermitianEigenWorkspace | undefined;
 }
 
 export function createJacobiSvdWorkspace(rows: number, cols: number): JacobiSvdWorkspace {
@@ -34,12 +44,14 @@ export function createJacobiSvdWorkspace(rows: number, cols: number): JacobiSvdW
     norms: new Float64Array(count),
     order: new Int32Array(count),
     pivots: new Int32Array(count),
+    gram: new Float64Array(count < SMALLEST_EIGEN_START ? 0 : 2 * count * count),
+    eigen: count < SMALLEST_EIGEN_START ? undefined : createHermitianEigenWorkspace(count),
   };
 }
 
-const MAX_SWEEPS = 60;
-/** Columns are scaled so that the largest entry is near 2^500; below this norm a column counts as zero. */
-const ZERO_NORM = 1e-152;
+const SMALLEST_EIGEN_START = 4;
+/** Smallest ratio on the diagonal of R at which the eigenvectors of R R^H are a good enough start. */
+const WELL_CONDITIONED = 1e-3;
 
 /**
  * Thin SVD A = U diag(s) V^H: A is rows x cols, k = min(rows, cols), U rows x k, s (k, descending), V cols x k,
@@ -83,12 +95,9 @@ export function jacobiSvd(
     }
   }
   factorWithPivoting(columns, length, count, lower, tau, pivots);
-  rotations.fill(0);
-  for (let j = 0; j < count; j++) {
-    rotations[2 * (j * count + j)] = 1;
-    order[j] = j;
-  }
-  const sweeps = orthogonaliseColumns(lower, count, rotations, count, count, norms, order);
+  for (let j = 0; j < count; j++) order[j] = j;
+  startRotations(work, count);
+  const sweeps = orthogonaliseRows(lower, count, rotations, count, count, norms, order);
 
   // R = W diag(s) X^H, W the rotations and X the normalised columns of R^H: long factor Q W, short factor P X.
   long.fill(0);
@@ -186,125 +195,27 @@ function factorWithPivoting(
 }
 
 /**
- * Rotates the `count` contiguous rows of `columns` (each `length` complex entries) until they are orthogonal to
- * working precision, applying the same rotations to the rows of `rotations` (each `width` entries). `order`, on
- * entry any permutation, lists the rows by descending norm on return; `norms` are their norms. Returns the
- * number of sweeps or -1.
+ * The rotations to start from. Where R is well conditioned, the eigenvectors of R R^H: its columns are then
+ * orthogonal to about eps / WELL_CONDITIONED^2, one or two sweeps finish, and the unitary product costs no
+ * accuracy that R^H itself would keep. Otherwise the identity, for the sake of small singular values.
  */
-export function orthogonaliseColumns(
-  columns: Float64Array,
-  length: number,
-  rotations: Float64Array,
-  width: number,
-  count: number,
-  norms: Float64Array,
-  order: Int32Array,
-): number {
-  const tolerance = 2 ** -52 * Math.max(1, Math.sqrt(length));
-  let sweep = 0;
-  let rotated = true;
-  while (rotated && sweep < MAX_SWEEPS) {
-    rotated = false;
-    sweep++;
-    for (let j = 0; j < count; j++) {
-      const norm = Math.sqrt(squaredNorm(columns, 2 * j * length, length));
-      norms[j] = norm < ZERO_NORM ? 0 : norm;
-    }
-    for (let i = 0; i < count; i++) {
-      // de Rijk: bring the largest of the remaining columns to position i.
-      let best = i;
-      for (let j = i + 1; j < count; j++) if (norms[order[j]!]! > norms[order[best]!]!) best = j;
-      const swapped = order[i]!;
-      order[i] = order[best]!;
-      order[best] = swapped;
-      if (norms[order[i]!] === 0) break;
-      for (let j = i + 1; j < count; j++) {
-        if (rotatePair(columns, length, rotations, width, norms, order[i]!, order[j]!, tolerance))
-          rotated = true;
-      }
+function startRotations(work: JacobiSvdWorkspace, count: number): void {
+  const { lower, rotations, gram, norms, eigen } = work;
+  const size = 2 * count * count;
+  const first = Math.abs(lower[0]!);
+  const last = Math.abs(lower[size - 2]!);
+  if (eigen !== undefined && last > WELL_CONDITIONED * first) {
+    // The rows of `lower` are the columns l_i of R^H: lower lower^H is the conjugate of their Gram matrix.
+    const factor = powerOfTwoScale(first, 0);
+    for (let i = 0; i < size; i++) rotations[i] = factor * lower[i]!;
+    multiplyConjugateRight(gram, 0, rotations, 0, rotations, 0, count, count, count);
+    if (hermitianEigen(gram, 0, norms, 0, gram, 0, eigen) >= 0) {
+      multiplyConjugateLeft(rotations, 0, gram, 0, lower, 0, count, count, count);
+      lower.set(rotations);
+      conjugateTranspose(rotations, 0, gram, 0, count, count);
+      return;
     }
   }
-  for (let i = 1; i < count; i++) {
-    const moving = order[i]!;
-    let j = i - 1;
-    for (; j >= 0 && norms[order[j]!]! < norms[moving]!; j--) order[j + 1] = order[j]!;
-    order[j + 1] = moving;
-  }
-  return rotated ? -1 : sweep;
-}
-
-/** Makes two columns orthogonal; false if they already are. */
-function rotatePair(
-  columns: Float64Array,
-  length: number,
-  rotations: Float64Array,
-  width: number,
-  norms: Float64Array,
-  first: number,
-  second: number,
-  tolerance: number,
-): boolean {
-  const na = norms[first]!;
-  const nb = norms[second]!;
-  if (na === 0 || nb === 0) return false;
-  const pStart = 2 * first * length;
-  const qStart = 2 * second * length;
-  const pEnd = pStart + 2 * length;
-  let gr = 0;
-  let gi = 0;
-  for (let p = pStart, q = qStart; p < pEnd; p += 2, q += 2) {
-    const x = columns[p]!;
-    const y = columns[p + 1]!;
-    const z = columns[q]!;
-    const w = columns[q + 1]!;
-    gr += x * z + y * w;
-    gi += x * w - y * z;
-  }
-  const inverse = 1 / (na * nb);
-  gr *= inverse;
-  gi *= inverse;
-  const cosine = Math.sqrt(gr * gr + gi * gi);
-  if (!(cosine > tolerance)) return false;
-  const zeta = (nb / na - na / nb) / (2 * cosine);
-  const size = Math.abs(zeta);
-  const root = size > 1e8 ? size : Math.sqrt(1 + size * size);
-  const t = (zeta >= 0 ? 1 : -1) / (size + root);
-  const c = 1 / Math.sqrt(1 + t * t);
-  const sr = (c * t * gr) / cosine;
-  const si = (c * t * gi) / cosine;
-  // a <- c a - conj(s) b, b <- s a + c b
-  let aa = 0;
-  let bb = 0;
-  for (let p = pStart, q = qStart; p < pEnd; p += 2, q += 2) {
-    const x = columns[p]!;
-    const y = columns[p + 1]!;
-    const z = columns[q]!;
-    const w = columns[q + 1]!;
-    const ar = c * x - (sr * z + si * w);
-    const ai = c * y - (sr * w - si * z);
-    const br = sr * x - si * y + c * z;
-    const bi = sr * y + si * x + c * w;
-    columns[p] = ar;
-    columns[p + 1] = ai;
-    columns[q] = br;
-    columns[q + 1] = bi;
-    aa += ar * ar + ai * ai;
-    bb += br * br + bi * bi;
-  }
-  const newA = Math.sqrt(aa);
-  const newB = Math.sqrt(bb);
-  norms[first] = newA < ZERO_NORM ? 0 : newA;
-  norms[second] = newB < ZERO_NORM ? 0 : newB;
-  const end = 2 * (first + 1) * width;
-  for (let p = 2 * first * width, q = 2 * second * width; p < end; p += 2, q += 2) {
-    const x = rotations[p]!;
-    const y = rotations[p + 1]!;
-    const z = rotations[q]!;
-    const w = rotations[q + 1]!;
-    rotations[p] = c * x - (sr * z + si * w);
-    rotations[p + 1] = c * y - (sr * w - si * z);
-    rotations[q] = sr * x - si * y + c * z;
-    rotations[q + 1] = sr * y + si * x + c * w;
-  }
-  return true;
+  rotations.fill(0);
+  for (let j = 0; j < count; j++) rotations[2 * (j * count + j)] = 1;
 }
