@@ -4,7 +4,7 @@ import { join } from "node:path";
 import ts from "typescript";
 import { failures, report } from "../support.mjs";
 
-const forbidden = { Math: ["random"], Date: null, crypto: ["getRandomValues", "randomUUID"] };
+const forbidden = { Math: ["random"], Date: ["now"], crypto: ["getRandomValues", "randomUUID"] };
 
 const files = readdirSync("src", { recursive: true }).filter((file) => file.endsWith(".ts"));
 for (const file of files) {
@@ -24,17 +24,19 @@ function visit(node, look) {
   ts.forEachChild(node, (child) => visit(child, look));
 }
 
-/** `Math.random`, `Math["random"]`, `Date.now`, `new Date()`, `Date()`; not their mention in comments and types. */
+/** `Math.random`, `Math["random"]`, `Date.now`, `new Date()`, `Date()`; not a given date, nor comments and types. */
 function globalUse(node) {
-  if (ts.isNewExpression(node) || ts.isCallExpression(node)) {
-    const name = node.expression.getText();
-    return forbidden[name] === null ? `${name}(...)` : undefined;
+  if (ts.isNewExpression(node) && nameOf(node.expression) === "Date") {
+    return node.arguments?.length ? undefined : "new Date()";
   }
+  if (ts.isCallExpression(node) && nameOf(node.expression) === "Date") return "Date()";
   if (!ts.isPropertyAccessExpression(node) && !ts.isElementAccessExpression(node)) return undefined;
-  const object = node.expression.getText().replace(/^globalThis\./, "");
-  if (!Object.hasOwn(forbidden, object)) return undefined;
-  const member = ts.isPropertyAccessExpression(node)
-    ? node.name.text
-    : node.argumentExpression.getText().slice(1, -1);
-  return forbidden[object] === null || forbidden[object].includes(member) ? `${object}.${member}` : undefined;
+  const object = nameOf(node.expression);
+  const member = ts.isPropertyAccessExpression(node) ? node.name : node.argumentExpression;
+  const used = Object.hasOwn(forbidden, object) && forbidden[object].includes(member.text);
+  return used ? `${object}.${member.text}` : undefined;
+}
+
+function nameOf(expression) {
+  return expression.getText().replace(/^globalThis\./, "");
 }
