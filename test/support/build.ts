@@ -1,6 +1,15 @@
 import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
 
-/** Builds dist once before the first test that runs it; Vitest calls this only if such a test was chosen. */
+/**
+ * Builds dist once before the first test that runs it; Vitest calls this only if such a test was chosen. If the
+ * build fails there is no dist left to pass by accident: the tests that need it fail, and the others still run.
+ */
 export default function setup(): void {
-  execFileSync("npm", ["run", "--silent", "build"], { stdio: ["ignore", "ignore", "inherit"] });
+  try {
+    execFileSync("npm", ["run", "--silent", "build"], { stdio: ["ignore", "ignore", "inherit"] });
+  } catch {
+    console.error("the build failed; tests of the built package will fail");
+    rmSync("dist", { recursive: true, force: true });
+  }
 }
