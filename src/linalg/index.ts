@@ -29,6 +29,8 @@ export {
 } from "./construct.ts";
 export { eigHermitian, type HermitianEigen } from "./eigHermitian.ts";
 export { inverse, luSolve } from "./lu.ts";
+export { sqrtmHermitian } from "./matrixFunctions.ts";
+export { type Polar, polar } from "./polar.ts";
 export { type Qr, qr } from "./qr.ts";
 export { pseudoInverse, type Svd, svd } from "./svd.ts";
 export { type ComplexMatrix, ComplexStack } from "./types.ts";

@@ -1,7 +1,8 @@
-import { checkOptions } from "../core/index.ts";
-import { conjugateTranspose } from "./arithmetic.ts";
+import { checkNumber, checkOptions } from "../core/index.ts";
+import { conjugateTranspose, multiplyConjugateRight } from "./arithmetic.ts";
 import { zeros } from "./construct.ts";
 import * as kernel from "./kernels/index.ts";
+import { scaleColumns } from "./spectrum.ts";
 import type { ComplexMatrix } from "./types.ts";
 import { checkMatrix } from "./validate.ts";
 
@@ -38,23 +39,19 @@ export function svd(a: ComplexMatrix, options: { readonly full?: boolean } = {})
 /**
  * The Moore-Penrose pseudo-inverse, cols x rows. Singular values up to `tolerance` times the largest count as
  * zero; the default is max(rows, cols) times the unit roundoff 2^-52.
- * @throws InputError on NaN or Infinity.
+ * @throws InputError on NaN or Infinity, or a negative tolerance.
  */
 export function pseudoInverse(a: ComplexMatrix, tolerance?: number): ComplexMatrix {
+  if (tolerance !== undefined) checkNumber(tolerance, "tolerance", 0);
   const { u, s, v } = svd(a);
-  const out = zeros(a.cols, a.rows);
   const cut = (tolerance ?? Math.max(a.rows, a.cols) * 2 ** -52) * (s[0] ?? 0);
-  const k = s.length;
-  for (let j = 0; j < k; j++) {
-    const inverse = s[j]! > cut ? 1 / s[j]! : 0;
-    for (let i = 0; i < a.cols; i++) {
-      const p = 2 * (i * k + j);
-      v.data[p] = v.data[p]! * inverse;
-      v.data[p + 1] = v.data[p + 1]! * inverse;
-    }
-  }
-  kernel.multiplyConjugateRight(out.data, 0, v.data, 0, u.data, 0, a.cols, k, a.rows);
-  return out;
+  return multiplyConjugateRight(
+    scaleColumns(
+      v,
+      s.map((x) => (x > cut ? 1 / x : 0)),
+    ),
+    u,
+  );
 }
 
 /** The orthonormal columns of m followed by an orthonormal basis of their complement. */

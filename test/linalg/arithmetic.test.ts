@@ -202,6 +202,8 @@ describe("bad input is refused by name", () => {
       ["a", linalg.svd],
       ["a", linalg.eigHermitian],
       ["a", linalg.pseudoInverse],
+      ["a", linalg.polar],
+      ["a", linalg.sqrtmHermitian],
     ];
     for (const [field, call] of calls) {
       for (const m of [bad, endless]) {

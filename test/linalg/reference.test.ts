@@ -5,10 +5,14 @@ import {
   type ComplexMatrix,
   cholesky,
   eigHermitian,
+  frobeniusNorm,
   identity,
   logDet,
   multiplyConjugateRight,
+  polar,
+  sqrtmHermitian,
   svd,
+  trace,
 } from "../../src/linalg/index.ts";
 import { hermitianPart, lehmer } from "./support.ts";
 
@@ -41,17 +45,19 @@ test("LA6: Cholesky diagonal, log determinant, norms of logarithm and square roo
   const { values } = eigHermitian(s);
   close(Math.hypot(...values.map(Math.log)), log_fro, tol);
   close(Math.hypot(...values.map(Math.sqrt)), sqrt_fro, tol);
+  close(frobeniusNorm(sqrtmHermitian(s)), sqrt_fro, tol);
 });
 
 test("LA8: nuclear norm and unitary polar factor", () => {
   const { seed, nuclear, polar_trace_re, tol } = reference.LA8_polar_5x3;
-  const { u, s, v } = svd(lehmer(5, 3, seed));
+  const { s } = svd(lehmer(5, 3, seed));
+  const { unitary, positive } = polar(lehmer(5, 3, seed));
+  close(trace(positive).re, nuclear, tol);
   close(
     s.reduce((sum, x) => sum + x, 0),
     nuclear,
     tol,
   );
-  const unitary = multiplyConjugateRight(u, v);
   close(unitary.data[0]! + unitary.data[8]! + unitary.data[16]!, polar_trace_re, tol);
 });
 

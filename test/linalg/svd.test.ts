@@ -4,9 +4,11 @@ import { describe, expect, test } from "vitest";
 import {
   conjugateTranspose,
   frobeniusNorm,
+  fromComplex,
   multiply,
   multiplyConjugateRight,
   pseudoInverse,
+  qr,
   realEmbedding,
   scale,
   svd,
@@ -86,6 +88,43 @@ describe("svd", () => {
     for (const m of [a, conjugateTranspose(a)]) {
       const { s } = svd(m);
       for (let i = 0; i < d.length; i++) expect(Math.abs(s[i]! / d[i]! - 1)).toBeLessThan(1e-14);
+    }
+  });
+
+  test("the product of the singular values is |det a| to 1e-13 when the columns of a differ by 1e30", () => {
+    const b = lehmer(7, 7, 11);
+    const { r } = qr(b);
+    const decades = [-30, 0, -10, -20, -5, -15, -25];
+    const scaled = multiply(b, diagonal(decades.map((x) => 10 ** x)));
+    for (const m of [scaled, conjugateTranspose(scaled)]) {
+      let ratio = 1;
+      svd(m).s.forEach((x, i) => {
+        ratio *= x / (r.data[16 * i]! * 10 ** decades[i]!);
+      });
+      expect(Math.abs(ratio - 1)).toBeLessThan(1e-13);
+    }
+  });
+
+  test("exactly zero singular values", () => {
+    const rows = zeros(3, 4);
+    rows.data.set([1, 2, 3, -1, 1, 0, 0.5, 1]);
+    for (const m of [
+      rows,
+      conjugateTranspose(rows),
+      fromComplex([
+        [1, 1],
+        [0, 0],
+      ]),
+      fromComplex([
+        [0, 0],
+        [1, 2],
+      ]),
+    ]) {
+      const { u, s, v } = svd(m);
+      expect(s[1]).toBe(0);
+      expect(orthonormality(u)).toBeLessThan(1e-14);
+      expect(orthonormality(v)).toBeLessThan(1e-14);
+      expect(relativeError(multiplyConjugateRight(multiply(u, diagonal(s)), v), m)).toBeLessThan(1e-14);
     }
   });
 
