@@ -30,19 +30,13 @@ import { checkPowers, checkWeights } from "./weights.ts";
  */
 export type Scheme = "alternating" | Subspace | "ideal";
 export const schemes: readonly Scheme[] = ["alternating", "centroid", "mrc", "random", "ideal"];
-  "alternating",
-  "centroid",
-  "mrc",
-  "random",
-  "ideal",
-] as const satisfies readonly Scheme[];
 
 export type Effort = "fast" | "default" | "thorough";
 export const efforts: readonly Effort[] = ["fast", "default", "thorough"];
 
 const stopRules: Readonly<Record<Effort, StopRule>> = {
   fast: { maxIterations: 50, relativeDecrease: 1e-4 },
-  default: { maxIterations: 1000, relativeDecrease: 1e-7 },
+  default: { maxIterations: 500, relativeDecrease: 1e-6 },
   thorough: { maxIterations: 20000, relativeDecrease: 1e-10 },
 };
 
@@ -58,7 +52,7 @@ export interface DesignOptions extends Hooks {
   readonly weights?: ArrayLike<number>;
   /** Default "alternating". */
   readonly scheme?: Scheme;
-  /** How long iterative schemes try: at most 50, 1000 or 20000 iterations. Default "default". */
+  /** How long iterative schemes try: at most 50, 500 or 20000 iterations. Default "default". */
   readonly effort?: Effort;
   /** Start of the iterative schemes: the receive beamformers of another design for the same shapes. */
   readonly initial?: { readonly receive: ComplexStack };

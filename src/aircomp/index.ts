@@ -11,6 +11,7 @@ export {
   ricianChannel,
   type TrueChannel,
 } from "./channel.ts";
+export { type ChannelSpec, channelFromSpec, channelSchema } from "./channel-spec.ts";
 export { type DelayProfile, tapPowers } from "./delay-profiles.ts";
 export {
   type AnalogDesign,
@@ -32,5 +33,15 @@ export {
   meanSquaredError,
 } from "./evaluate.ts";
 export { type Aggregate, type AggregationOptions, aggregateOverTheAir } from "./link.ts";
+export {
+  type BeamformProblem,
+  beamformOptions,
+  beamformSchema,
+  type LinkSpec,
+  linkSchema,
+  powerFromSnr,
+  type SolverSpec,
+  solverFields,
+} from "./link-spec.ts";
 export type { Gradient } from "./packing.ts";
 export { type PathLoss, pathGains } from "./path-loss.ts";

@@ -7,7 +7,8 @@ export function checkNumber(
   minimum: number = Number.NEGATIVE_INFINITY,
   maximum: number = Number.POSITIVE_INFINITY,
 ): number {
-  if (typeof value === "number" && Number.isFinite(value) && value >= minimum && value <= maximum) return value;
+  if (typeof value === "number" && Number.isFinite(value) && value >= minimum && value <= maximum)
+    return value;
   throw new InputError(field, describe(value), `a finite number${range(minimum, maximum)}`);
 }
 

@@ -30,3 +30,5 @@ export {
 } from "./codecs/index.ts";
 export { describe, InputError } from "./errors.ts";
 export { type RandomStream, randomStream } from "./random.ts";
+export { parseInput } from "./schema.ts";
+export { version } from "./version.ts";

@@ -1,0 +1,122 @@
+import { z } from "zod";
+import { type ComplexJson, InputError } from "../core/index.ts";
+import {
+  channelFrom,
+  type RayleighOptions,
+  type RicianOptions,
+  rayleighChannel,
+  ricianChannel,
+  type TrueChannel,
+} from "./channel.ts";
+import { delayProfileNames } from "./delay-profiles.ts";
+
+/** A channel as JSON describes it: a model with its parameters, or given matrices. */
+export type ChannelSpec =
+  | ({ readonly model: "rayleigh" } & RayleighOptions)
+  | ({ readonly model: "rician" } & RicianOptions)
+  | { readonly model: "given"; readonly matrices: ComplexJson }
+  | { readonly model: "given"; readonly file: string; readonly variable?: string };
+
+const count = (text: string) => z.int().min(1).describe(text);
+const coefficient = (text: string) => z.number().min(0).lt(1).optional().describe(text);
+
+const rayleighFields = {
+  devices: count("K, number of devices"),
+  subcarriers: count("M, number of subcarriers; need not be a power of two"),
+  receiveAntennas: count("N_r, antennas of the server"),
+  transmitAntennas: count("N_t, antennas of each device"),
+  taps: z.int().min(1).max(65536).optional().describe("taps of the impulse response, in samples; default 1"),
+  delayProfile: z
+    .union([z.enum(delayProfileNames), z.array(z.number().min(0)).min(1)])
+    .optional()
+    .describe("power-delay profile: a name, or one power per tap; default exponential"),
+  delaySpread: z.number().gt(0).optional().describe("delay spread in taps (samples); default 1"),
+  pathLoss: z
+    .strictObject({
+      positions: z
+        .union([
+          z.array(z.array(z.number()).min(2).max(3)),
+          z.strictObject({
+            radius: z.number().gt(0).describe("m"),
+            minimum: z.number().min(0).optional().describe("m; default 0"),
+          }),
+        ])
+        .describe(
+          "[x, y] or [x, y, z] of each device in m (server at the origin), or a disc to drop them in",
+        ),
+      exponent: z.number().gt(0).optional().describe("path-loss exponent; default 3"),
+      referenceDistance: z.number().gt(0).optional().describe("m; default 1"),
+      referenceLossDb: z.number().optional().describe("dB at the reference distance; default 0"),
+      shadowingDb: z
+        .number()
+        .min(0)
+        .optional()
+        .describe("standard deviation of log-normal shadowing, dB; default 0"),
+      normalise: z.boolean().optional().describe("scale the gains to mean 1; default false"),
+    })
+    .optional()
+    .describe("distance-dependent gains; default: every device has gain 1"),
+  gains: z.array(z.number().min(0)).optional().describe("power gain of each device, linear"),
+  receiveCorrelation: coefficient("correlation of neighbouring receive antennas, [0, 1); default 0"),
+  transmitCorrelation: coefficient("correlation of neighbouring transmit antennas, [0, 1); default 0"),
+  seed: z.int().min(0).describe("seed of the channel"),
+};
+
+const angles = (text: string) => z.array(z.number()).optional().describe(text);
+const number = z.number();
+
+export const channelSchema: z.ZodType<ChannelSpec> = z.discriminatedUnion("model", [
+  z.strictObject({ model: z.literal("rayleigh"), ...rayleighFields }),
+  z.strictObject({
+    model: z.literal("rician"),
+    kFactorDb: z
+      .number()
+      .min(-300)
+      .max(300)
+      .describe("line of sight over scattered power of the first tap, dB"),
+    arrivalAngles: angles("radians from broadside, one per device; default: random"),
+    departureAngles: angles("radians from broadside, one per device; default: random"),
+    ...rayleighFields,
+  }),
+  z.strictObject({
+    model: z.literal("given"),
+    file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("path of a .json, .npy, .npz or .mat file with [K, M, Nr, Nt]"),
+    variable: z.string().optional().describe("name of the array in an .npz or .mat file"),
+    matrices: z
+      .strictObject({ shape: z.array(z.int().min(1)).length(4), re: z.array(number), im: z.array(number) })
+      .optional()
+      .describe("the matrices themselves, shape [K, M, Nr, Nt], row-major"),
+  }),
+]) as unknown as z.ZodType<ChannelSpec>;
+
+/**
+ * The channel that a specification describes.
+ *
+ * @throws InputError on impossible parameters, or if the matrices are still in a file (the command line reads
+ * files; the library does not).
+ */
+export function channelFromSpec(spec: ChannelSpec): TrueChannel {
+  switch (spec.model) {
+    case "rayleigh": {
+      const { model: _, ...options } = spec;
+      return rayleighChannel(options);
+    }
+    case "rician": {
+      const { model: _, ...options } = spec;
+      return ricianChannel(options);
+    }
+    case "given": {
+      const file = "file" in spec ? spec.file : undefined;
+      const matrices = "matrices" in spec ? spec.matrices : undefined;
+      if (file !== undefined) {
+        throw new InputError("channel.file", `"${file}"`, "matrices: only the command line reads files");
+      }
+      if (matrices === undefined) throw new InputError("channel.matrices", "nothing", "matrices or a file");
+      return channelFrom(matrices, "channel.matrices");
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import { type BeamformerDesign, designBeamformers } from "../aircomp/index.ts";
+import { randomStream } from "../core/index.ts";
+import { type GapResult, type GapTerms, optimalityGap } from "./optimality-gap.ts";
+import {
+  backtrackingSearch,
+  exhaustiveSearch,
+  type RankSearchResult,
+  type RankSearchRow,
+  rankMemo,
+} from "./rank-search.ts";
+import { type RankProblem, rankProblem, type Scenario } from "./scenario.ts";
+
+/** The bound and what it is made of, at one rank. */
+export interface RankRow {
+  readonly rank: number;
+  readonly gap: number;
+  readonly terms: GapTerms;
+  /** omega of the beamformers at this rank. */
+  readonly distortion: number;
+  /** rho */
+  readonly contraction: number;
+  /** Q, real numbers per device and round. */
+  readonly entries: number;
+  /** N_sym, OFDM symbols per round. */
+  readonly symbols: number;
+  /** Seconds per round. */
+  readonly airTime: number;
+  /** Why the gap is infinite. */
+  readonly reason?: string;
+}
+
+/** Why the rank search ended. */
+export type RankReason = "both-neighbours-worse" | "all-ranks" | "fixed" | "random" | "aborted";
+
+export interface GapMinimum {
+  readonly rank: number;
+  readonly gap: number;
+  readonly terms: GapTerms;
+  readonly distortion: number;
+  readonly contraction: number;
+  readonly design: BeamformerDesign;
+  /** Every rank that was evaluated, ascending. */
+  readonly byRank: readonly RankRow[];
+  /** Accepted states of the rank search; the gap never increases along them. */
+  readonly rows: readonly RankSearchRow[];
+  readonly reason: RankReason;
+  /** Why the gap is infinite, if it is. */
+  readonly gapReason?: string;
+  /** False if the beamforming at the chosen rank stopped early. */
+  readonly converged: boolean;
+}
+
+export interface MinimizeHooks {
+  readonly signal?: AbortSignal;
+  /** Called after every rank that is evaluated. */
+  readonly onProgress?: (progress: {
+    readonly evaluated: number;
+    readonly maxRank: number;
+    readonly rank: number;
+  }) => void;
+  /** Distortions that are known already, by rank (from {@link rankDistortion} of the same scenario). */
+  readonly distortions?: ReadonlyMap<number, number>;
+}
+
+/**
+ * The LoRA rank and the beamformers with the smallest bound on the optimality gap.
+ *
+ * The distortion at rank r depends on r through the power P_k(r) alone; ranks of equal power share one design.
+ * The design of rank r starts from that of rank floor(r/2), so omega(r) is a function of the scenario and r,
+ * whatever ranks were tried before, and both searches see the same values.
+ *
+ * @throws InputError naming the field of the scenario that is missing, unknown, out of range or impossible.
+ */
+export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks = {}): GapMinimum {
+  const problem = rankProblem(scenario);
+  const designs = createDesigns(problem, hooks.signal);
+  const table = new Map<number, RankRow>();
+  const evaluate = (rank: number): number => {
+    if (hooks.signal?.aborted === true && table.size > 0) throw new Aborted();
+    const distortion = hooks.distortions?.get(rank) ?? designs.at(rank).distortion;
+    const row = rankRow(problem, rank, distortion);
+    table.set(rank, row);
+    hooks.onProgress?.({ evaluated: table.size, maxRank: problem.maxRank, rank });
+    return row.gap;
+  };
+  // where the gap is infinite everywhere, less distortion is the way out
+  const memo = rankMemo(problem.maxRank, evaluate, (rank) => table.get(rank)!.distortion);
+  let found: RankSearchResult & { readonly reason: RankReason };
+  try {
+    found = search(problem, memo);
+  } catch (error) {
+    if (!(error instanceof Aborted)) throw error;
+    const best = [...table.values()].reduce((a, b) => (b.gap < a.gap ? b : a));
+    found = { rank: best.rank, rows: [{ step: 0, rank: best.rank, gap: best.gap }], reason: "aborted" };
+  }
+  const row = table.get(found.rank)!;
+  const design = designs.at(found.rank);
+  return {
+    rank: found.rank,
+    gap: row.gap,
+    terms: row.terms,
+    distortion: row.distortion,
+    contraction: row.contraction,
+    design,
+    byRank: [...table.values()].sort((a, b) => a.rank - b.rank),
+    rows: found.rows,
+    reason: found.reason,
+    gapReason: row.reason,
+    converged: design.converged && found.reason !== "aborted",
+  };
+}
+
+/** omega(r) of a scenario: what `minimizeOptimalityGap` uses at rank r, for callers that split the ranks. */
+export function rankDistortion(scenario: Scenario, ranks: readonly number[]): Map<number, number> {
+  const problem = rankProblem(scenario);
+  const designs = createDesigns(problem);
+  return new Map(ranks.map((rank) => [rank, designs.at(rank).distortion]));
+}
+
+class Aborted extends Error {}
+
+function search(
+  problem: RankProblem,
+  memo: ReturnType<typeof rankMemo>,
+): RankSearchResult & { readonly reason: RankReason } {
+  const { rankSearch, initialRank, seed } = problem.solver;
+  const single = (rank: number, reason: RankReason) => {
+    return { rank, rows: [{ step: 0, rank, gap: memo.valueAt(rank) }], reason };
+  };
+  if (typeof rankSearch === "object") return single(rankSearch.fixed, "fixed");
+  switch (rankSearch) {
+    case "exhaustive":
+      return { ...exhaustiveSearch(memo), reason: "all-ranks" };
+    case "random":
+      return single(1 + randomStream(seed, "random-rank").integer(problem.maxRank), "random");
+    case "backtracking": {
+      const start = initialRank ?? Math.ceil(problem.maxRank / 2);
+      return { ...backtrackingSearch(memo, start), reason: "both-neighbours-worse" };
+    }
+  }
+}
+
+/** One design per distinct power; that of rank r starts from the design of rank floor(r/2), at most 3 dB away. */
+function createDesigns(problem: RankProblem, signal?: AbortSignal): { at(rank: number): BeamformerDesign } {
+  const { channel, streams, noiseVariance, weights, solver } = problem;
+  const known = new Map<string, BeamformerDesign>();
+  const design = (rank: number): BeamformerDesign => {
+    const { power } = problem.payloadAt(rank);
+    const key = power.join();
+    let result = known.get(key);
+    if (result === undefined) {
+      const parent = rank === 1 ? undefined : design(Math.floor(rank / 2));
+      // the parent may have been made for the same power
+      result = known.get(key);
+      if (result === undefined) {
+        const { scheme, effort, seed } = solver;
+        const initial = parent?.kind === "analog" ? parent : undefined;
+        result = designBeamformers({
+          channel,
+          streams,
+          noiseVariance,
+          power,
+          weights,
+          scheme,
+          effort,
+          seed,
+          initial,
+          signal,
+        });
+        known.set(key, result);
+      }
+    }
+    return result;
+  };
+  return { at: design };
+}
+
+function rankRow(problem: RankProblem, rank: number, distortion: number): RankRow {
+  const { entries, symbols, airTime } = problem.payloadAt(rank);
+  const result: GapResult = optimalityGap(problem.gapInput(rank, distortion));
+  return {
+    rank,
+    gap: result.gap,
+    terms: result.terms,
+    distortion,
+    contraction: result.contraction,
+    entries,
+    symbols,
+    airTime,
+    reason: result.reason,
+  };
+}

@@ -1,0 +1,66 @@
+import {
+  checkChoice,
+  checkInteger,
+  checkOptions,
+  checkPositive,
+  describe,
+  InputError,
+} from "../core/index.ts";
+import type { Spectrum } from "./residual.ts";
+
+/** A weight matrix dOut x dIn that gets LoRA factors, `count` times in the model. */
+export interface LoraLayer {
+  readonly dOut: number;
+  readonly dIn: number;
+  /** How many such matrices there are. Default 1. */
+  readonly count?: number;
+  /** Its own spectrum of Delta W*, where it differs from the common one. */
+  readonly spectrum?: Spectrum;
+}
+
+/** Which factors are trained and sent: `both` loraB and loraA, or `loraB` alone (loraA frozen). */
+export type TrainedFactors = "both" | "loraB";
+
+/**
+ * Q(r): how many real numbers a device sends per round. Sum over layers of r (dOut + dIn), or of r dOut with
+ * loraA frozen; a layer uses min(r, dOut, dIn).
+ *
+ * @throws InputError on sizes or ranks that are not whole numbers >= 1.
+ */
+export function payloadEntries(layers: readonly LoraLayer[], rank: number, trained: TrainedFactors): number {
+  checkInteger(rank, "rank", 1);
+  checkChoice(trained, "trained", ["both", "loraB"]);
+  if (!Array.isArray(layers) || layers.length === 0) {
+    throw new InputError("layers", describe(layers), "at least one layer");
+  }
+  let entries = 0;
+  layers.forEach((layer: LoraLayer, i: number) => {
+    checkOptions(layer, `layers[${i}]`, ["dOut", "dIn", "count", "spectrum"]);
+    const dOut = checkInteger(layer.dOut, `layers[${i}].dOut`, 1);
+    const dIn = checkInteger(layer.dIn, `layers[${i}].dIn`, 1);
+    const count = checkInteger(layer.count ?? 1, `layers[${i}].count`, 1);
+    entries += count * Math.min(rank, dOut, dIn) * (trained === "both" ? dOut + dIn : dOut);
+  });
+  if (!Number.isSafeInteger(entries)) throw new InputError("layers", `${entries} entries`, "fewer than 2^53");
+  return entries;
+}
+
+/** N_sym = ceil(Q / (2 S M)): OFDM symbols per round. */
+export function ofdmSymbols(entries: number, streams: number, subcarriers: number): number {
+  checkInteger(entries, "entries", 0);
+  checkInteger(streams, "streams", 1);
+  checkInteger(subcarriers, "subcarriers", 1);
+  return Math.ceil(entries / (2 * streams * subcarriers));
+}
+
+/**
+ * P_k(r) = min(Pmax_k, E_k / (N_sym T_s)): what is left for one OFDM symbol of an energy budget per round.
+ *
+ * @param power Pmax_k, in units of the noise variance
+ * @param energy E_k per round in units of the noise variance times seconds, or null for no budget
+ * @param airTime N_sym T_s in seconds, > 0
+ */
+export function symbolPower(power: number, energy: number | null, airTime: number): number {
+  if (energy === null) return power;
+  return Math.min(power, checkPositive(energy, "energyPerRound") / checkPositive(airTime, "airTime"));
+}

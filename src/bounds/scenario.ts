@@ -1,0 +1,296 @@
+import { z } from "zod";
+import {
+  type ChannelSpec,
+  channelFromSpec,
+  channelSchema,
+  type LinkSpec,
+  linkSchema,
+  powerFromSnr,
+  type SolverSpec,
+  solverFields,
+  type TrueChannel,
+} from "../aircomp/index.ts";
+import { InputError, parseInput } from "../core/index.ts";
+import { type GapInput, optimalityGap, type Participation } from "./optimality-gap.ts";
+import { type LoraLayer, ofdmSymbols, payloadEntries, symbolPower, type TrainedFactors } from "./payload.ts";
+import { rankResidual, type Spectrum } from "./residual.ts";
+
+/** A learning constant: one number, or one per rank (entry 0 is rank 1). */
+export type PerRank = number | readonly number[];
+
+/** The learning problem: the constants of the bound (docs/theory.md, section 2). */
+export interface LearningSpec {
+  /** L */
+  readonly smoothness: PerRank;
+  /** mu <= L */
+  readonly plConstant: PerRank;
+  /** Delta0, unit of the loss */
+  readonly initialGap: number;
+  /** T */
+  readonly rounds: number;
+  /** a1 */
+  readonly gradientFloor: PerRank;
+  /** a2; default 0 */
+  readonly gradientSlope?: PerRank;
+  /** chi2; default 0 */
+  readonly stochasticVariance?: PerRank;
+  /** Missing devices; default none. */
+  readonly participation?: Participation;
+}
+
+/** What is fine-tuned. */
+export interface LoraSpec {
+  readonly layers: readonly LoraLayer[];
+  /** Default "both". */
+  readonly trained?: TrainedFactors;
+  readonly residual: {
+    readonly kind: "spectral";
+    /** Of every layer that has none of its own. */
+    readonly spectrum?: Spectrum;
+    /** L_W; default: the smoothness of `learning` at the rank in question. */
+    readonly smoothness?: number;
+  };
+}
+
+export type RankSearch = "backtracking" | "exhaustive" | "random" | { readonly fixed: number };
+
+export interface ScenarioSolverSpec extends SolverSpec {
+  /** Default "backtracking". */
+  readonly rankSearch?: RankSearch;
+  /** r_max; default 64, never above the largest min(dOut, dIn). */
+  readonly maxRank?: number;
+  /** Where backtracking starts; default half of the feasible ranks. */
+  readonly initialRank?: number;
+}
+
+/** Input of `minimizeOptimalityGap` and of `airfold solve`. */
+export interface Scenario {
+  readonly channel: ChannelSpec;
+  readonly link?: LinkSpec;
+  readonly learning: LearningSpec;
+  readonly lora: LoraSpec;
+  readonly solver?: ScenarioSolverSpec;
+}
+
+const size = (text: string) => z.int().min(1).describe(text);
+const perRank = (one: z.ZodNumber, text: string) =>
+  z.union([one, z.array(one).min(1)]).describe(`${text}; or one per rank`);
+const positive = z.number().gt(0);
+const nonNegative = z.number().min(0);
+
+const spectrumSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("power-law"),
+    scale: nonNegative.describe("s_1"),
+    exponent: nonNegative.describe("s_i = scale i^-exponent"),
+  }),
+  z.strictObject({
+    kind: z.literal("geometric"),
+    scale: nonNegative.describe("s_1"),
+    ratio: z.number().min(0).max(1).describe("s_i = scale ratio^(i-1)"),
+  }),
+  z.strictObject({ kind: z.literal("values"), values: z.array(nonNegative).describe("s_1, s_2, ...") }),
+]);
+
+export const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
+  channel: channelSchema,
+  link: linkSchema.prefault({}),
+  learning: z.strictObject({
+    smoothness: perRank(positive, "L, smoothness of the loss in the trained factors"),
+    plConstant: perRank(positive, "mu of the Polyak-Lojasiewicz inequality, at most L"),
+    initialGap: nonNegative.describe("Delta0 = F(W0) - F*, unit of the loss"),
+    rounds: z.int().min(0).describe("T, training rounds"),
+    gradientFloor: perRank(nonNegative, "a1 of Q packScale^2 <= a1 + a2 ||grad||^2"),
+    gradientSlope: perRank(nonNegative, "a2 of the same bound").default(0),
+    stochasticVariance: perRank(nonNegative, "chi2, variance of the weighted stochastic gradient").default(0),
+    participation: z
+      .strictObject({
+        missingWeight: z.number().min(0).lt(1).describe("total weight v of the missing devices"),
+        heterogeneityFloor: nonNegative.describe("k1 of ||grad f_k||^2 <= k1 + k2 ||grad f||^2"),
+        heterogeneitySlope: nonNegative.optional().describe("k2; default 0"),
+        renormalised: z.boolean().optional().describe("weights of the others renormalised; default true"),
+      })
+      .optional()
+      .describe("devices that miss rounds; default none"),
+  }),
+  lora: z.strictObject({
+    layers: z
+      .array(
+        z.strictObject({
+          dOut: size("rows of the weight matrix"),
+          dIn: size("columns of the weight matrix"),
+          count: size("how many such matrices; default 1").optional(),
+          spectrum: spectrumSchema
+            .optional()
+            .describe("spectrum of Delta W* of these matrices, if not the common one"),
+        }),
+      )
+      .min(1),
+    trained: z.enum(["both", "loraB"]).default("both").describe("factors that are trained and sent"),
+    residual: z.strictObject({
+      kind: z.literal("spectral").describe("eps(r) = (L_W/2) sum_{i>r} s_i^2, summed over the layers"),
+      spectrum: spectrumSchema.optional().describe("singular values of Delta W* of each layer"),
+      smoothness: positive.optional().describe("L_W; default: learning.smoothness"),
+    }),
+  }),
+  solver: z
+    .strictObject({
+      ...solverFields,
+      rankSearch: z
+        .union([
+          z.enum(["backtracking", "exhaustive", "random"]),
+          z.strictObject({ fixed: size("the rank") }),
+        ])
+        .default("backtracking")
+        .describe("how the rank is searched"),
+      maxRank: size("largest rank that is considered").default(64),
+      initialRank: size("where backtracking starts; default: the middle").optional(),
+    })
+    .prefault({}),
+});
+
+/** A scenario whose channel is built and whose rank-dependent quantities can be asked for. */
+export interface RankProblem {
+  readonly channel: TrueChannel;
+  readonly streams: number;
+  readonly noiseVariance: number;
+  readonly weights?: readonly number[];
+  readonly solver: Required<Pick<ScenarioSolverSpec, "scheme" | "effort" | "seed" | "rankSearch">> &
+    Pick<ScenarioSolverSpec, "initialRank">;
+  /** Largest rank that the layers, `maxRank` and the latency budget allow; >= 1. */
+  readonly maxRank: number;
+  /** What one round at rank r sends. */
+  payloadAt(rank: number): RankPayload;
+  /** The bound at rank r for a distortion. */
+  gapInput(rank: number, distortion: number): GapInput;
+}
+
+export interface RankPayload {
+  /** Q */
+  readonly entries: number;
+  /** N_sym */
+  readonly symbols: number;
+  /** N_sym T_s in seconds. */
+  readonly airTime: number;
+  /** P_k(r) */
+  readonly power: Float64Array;
+}
+
+/**
+ * Checks a scenario, fills in its defaults and builds its channel.
+ *
+ * @throws InputError naming the field that is missing, unknown, out of range or impossible.
+ */
+export function rankProblem(scenario: Scenario): RankProblem {
+  const parsed = parseInput(scenarioSchema, scenario);
+  const { learning, lora } = parsed;
+  const link = parsed.link as Required<Omit<LinkSpec, "weights">> & Pick<LinkSpec, "weights">;
+  const solver = parsed.solver as RankProblem["solver"] & { readonly maxRank: number };
+  const channel = channelFromSpec(parsed.channel);
+  const { devices, subcarriers } = channel;
+  const peak = powerFromSnr(link.snrDb, devices, subcarriers, link.noiseVariance);
+  const energy = link.energyPerRound;
+  if (Array.isArray(energy) && energy.length !== devices) {
+    throw new InputError(
+      "link.energyPerRound",
+      `${energy.length} values`,
+      `one number, or ${devices}, one per device`,
+    );
+  }
+  const energyOf = (k: number): number | null =>
+    energy === null ? null : typeof energy === "number" ? energy : energy[k]!;
+  const trained = lora.trained ?? "both";
+
+  const payloadAt = (rank: number): RankPayload => {
+    const entries = payloadEntries(lora.layers, rank, trained);
+    const symbols = ofdmSymbols(entries, link.streams, subcarriers);
+    const airTime = symbols * link.symbolDuration;
+    return {
+      entries,
+      symbols,
+      airTime,
+      power: peak.map((power, k) => symbolPower(power, energyOf(k), airTime)),
+    };
+  };
+
+  const widest = Math.max(...lora.layers.map((layer) => Math.min(layer.dOut, layer.dIn)));
+  let maxRank = Math.min(solver.maxRank, widest);
+  if (link.latencyPerRound !== null) {
+    const first = payloadAt(1).airTime;
+    if (first > link.latencyPerRound) {
+      throw new InputError(
+        "link.latencyPerRound",
+        `${link.latencyPerRound} s`,
+        `at least ${first} s, the air time of rank 1; use more subcarriers or streams, or fewer layers`,
+      );
+    }
+    while (payloadAt(maxRank).airTime > link.latencyPerRound) maxRank--;
+  }
+  checkRankWithin("solver.initialRank", solver.initialRank, maxRank);
+  if (typeof solver.rankSearch === "object") {
+    checkRankWithin("solver.rankSearch.fixed", solver.rankSearch.fixed, maxRank);
+  }
+
+  const gapInput = (rank: number, distortion: number): GapInput => {
+    const smoothness = atRank(learning.smoothness, rank, "learning.smoothness");
+    return {
+      smoothness,
+      plConstant: atRank(learning.plConstant, rank, "learning.plConstant"),
+      initialGap: learning.initialGap,
+      rounds: learning.rounds,
+      distortion,
+      gradientFloor: atRank(learning.gradientFloor, rank, "learning.gradientFloor"),
+      gradientSlope: atRank(learning.gradientSlope ?? 0, rank, "learning.gradientSlope"),
+      stochasticVariance: atRank(learning.stochasticVariance ?? 0, rank, "learning.stochasticVariance"),
+      residual: rankResidual({
+        smoothness: lora.residual.smoothness ?? smoothness,
+        layers: lora.layers,
+        spectrum: lora.residual.spectrum,
+        rank,
+      }),
+      participation: learning.participation,
+    };
+  };
+  // wrong constants (mu > L, lists that are too short, spectra that are missing) are refused before any solving
+  for (let rank = 1; rank <= maxRank; rank++) namedIn("learning", () => optimalityGap(gapInput(rank, 0)));
+
+  return {
+    channel,
+    streams: link.streams,
+    noiseVariance: link.noiseVariance,
+    weights: link.weights,
+    solver,
+    maxRank,
+    payloadAt,
+    gapInput,
+  };
+}
+
+function atRank(value: PerRank, rank: number, field: string): number {
+  if (typeof value === "number") return value;
+  const entry = value[rank - 1];
+  if (entry === undefined)
+    throw new InputError(field, `${value.length} values`, `one for every rank, at least ${rank}`);
+  return entry;
+}
+
+function checkRankWithin(field: string, rank: number | undefined, maxRank: number): void {
+  if (rank !== undefined && rank > maxRank) {
+    throw new InputError(
+      field,
+      `${rank}`,
+      `at most ${maxRank}, the largest rank that the layers, maxRank and the latency budget allow`,
+    );
+  }
+}
+
+/** Names of the bound's own arguments, as the scenario calls them. */
+function namedIn(section: string, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof InputError) || error.field.includes(".") || error.field === "spectrum")
+      throw error;
+    throw new InputError(`${section}.${error.field}`, error.found, error.expected);
+  }
+}
