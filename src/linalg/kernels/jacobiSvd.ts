@@ -58,8 +58,8 @@ const WELL_CONDITIONED = 1e-3;
  * both with orthonormal columns for every rank. QR with column pivoting, A P = Q R, then one-sided Jacobi
  * (Hestenes; Golub & Van Loan 8.6.3) on the columns of R^H, which converges in fewer sweeps than on A (Drmac &
  * Veselic, SIAM J. Matrix Anal. Appl. 29, 2008). Every singular value is found to high relative accuracy when the
- * columns of A (rows, if wide) are well conditioned after scaling; values below 1e-290 times the largest count as
- * zero. A wide A is factored through A^H at no cost. U or V may be A's own buffer.
+ * columns of A (rows, if wide; either, if square) are well conditioned after scaling; values below 1e-290 times
+ * the largest count as zero. A wide A is factored through A^H at no cost. U or V may be A's own buffer.
  *
  * Returns the number of sweeps, or -1 if 60 did not suffice (never seen on finite input; the factors are then
  * approximate).
@@ -76,11 +76,11 @@ export function jacobiSvd(
   work: JacobiSvdWorkspace,
 ): number {
   const { rows, cols, columns, long, lower, rotations, tau, norms, order, pivots } = work;
-  const wide = rows < cols;
+  const factor = powerOfTwoScale(largestPart(a, aOffset, rows * cols), 500);
+  const wide = rows < cols || (rows === cols && rowsVaryMore(a, aOffset, rows, factor, norms));
   const length = wide ? cols : rows;
   const count = wide ? rows : cols;
   const stride = 2 * length;
-  const factor = powerOfTwoScale(largestPart(a, aOffset, rows * cols), 500);
   if (wide) {
     for (let i = 0, end = stride * count; i < end; i += 2) {
       columns[i] = factor * a[aOffset + i]!;
@@ -137,6 +137,39 @@ export function jacobiSvd(
     }
   }
   return sweeps;
+}
+
+/** Whether the norms of the rows of the n x n matrix factor A are further apart than those of its columns. */
+function rowsVaryMore(
+  a: Float64Array,
+  aOffset: number,
+  n: number,
+  factor: number,
+  columnSums: Float64Array,
+): boolean {
+  columnSums.fill(0);
+  let least = Number.POSITIVE_INFINITY;
+  let most = 0;
+  for (let i = 0, p = aOffset; i < n; i++) {
+    let sum = 0;
+    for (let j = 0; j < n; j++, p += 2) {
+      const x = factor * a[p]!;
+      const y = factor * a[p + 1]!;
+      const size = x * x + y * y;
+      sum += size;
+      columnSums[j] = columnSums[j]! + size;
+    }
+    if (sum < least) least = sum;
+    if (sum > most) most = sum;
+  }
+  let leastColumn = Number.POSITIVE_INFINITY;
+  let mostColumn = 0;
+  for (let j = 0; j < n; j++) {
+    const sum = columnSums[j]!;
+    if (sum < leastColumn) leastColumn = sum;
+    if (sum > mostColumn) mostColumn = sum;
+  }
+  return least / most < leastColumn / mostColumn;
 }
 
 /**
