@@ -61,10 +61,13 @@ function checkTypes() {
     "consumer.ts",
     [
       "type IsAny<T> = 0 extends 1 & T ? true : false;",
-      "type Untyped<M> = { [K in keyof M]: IsAny<M[K]> extends true ? K : never }[keyof M];",
-      "type Verdict<M> = [keyof M] extends [never] ? 'exports nothing' : Untyped<M>;",
-      "const typed = <M>(_module: M, ..._problems: [Verdict<M>] extends [never] ? [] : [Verdict<M>]): void => {};",
-      ...modules.map(({ specifier }, i) => `import * as m${i} from "${specifier}";\ntyped(m${i});`),
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a template literal type of the consumer
+      "type Untyped<M> = { [K in keyof M & string]: IsAny<M[K]> extends true ? `${K} is any` : never }[keyof M & string];",
+      "type Verdict<M> = [keyof M] extends [never] ? 'no exports' : [Untyped<M>] extends [never] ? 'typed' : Untyped<M>;",
+      ...modules.map(
+        ({ specifier }, i) =>
+          `import * as m${i} from "${specifier}"; export const verdict${i}: Verdict<typeof m${i}> = "typed";`,
+      ),
     ].join("\n"),
   );
   const shared = { strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, skipLibCheck: false };
