@@ -118,13 +118,7 @@ export function designBeamformers(
 ): AnalogDesign;
 export function designBeamformers(options: DesignOptions): BeamformerDesign;
 export function designBeamformers(options: DesignOptions): BeamformerDesign {
-  checkOptions(options, "designBeamformers", optionNames);
-  const problem = transceiverProblem(options);
-  const scheme = checkChoice(options.scheme ?? "alternating", "scheme", schemes);
-  const stop = stopRules[checkChoice(options.effort ?? "default", "effort", efforts)];
-  const seed = checkSeed(options.seed ?? 1);
-  const hooks = checkHooks(options);
-  const initial = options.initial === undefined ? undefined : checkInitial(options.initial, problem);
+  const { problem, scheme, stop, seed, hooks, initial } = checkDesignOptions(options);
   switch (scheme) {
     case "ideal":
       return idealDesign(problem);
@@ -135,6 +129,30 @@ export function designBeamformers(options: DesignOptions): BeamformerDesign {
     default:
       return subspaceDesign(scheme, problem, receiveSubspace(scheme, problem, seed), stop, hooks);
   }
+}
+
+/** Everything about a design that can be refused; the rest is arithmetic. */
+interface CheckedOptions {
+  readonly problem: TransceiverProblem;
+  readonly scheme: Scheme;
+  readonly stop: StopRule;
+  readonly seed: number;
+  readonly hooks: Hooks;
+  readonly initial?: Float64Array;
+}
+
+/** The checks of {@link designBeamformers} without its work. @throws InputError as that does. */
+function checkDesignOptions(options: DesignOptions): CheckedOptions {
+  checkOptions(options, "designBeamformers", optionNames);
+  const problem = transceiverProblem(options);
+  return {
+    problem,
+    scheme: checkChoice(options.scheme ?? "alternating", "scheme", schemes),
+    stop: stopRules[checkChoice(options.effort ?? "default", "effort", efforts)],
+    seed: checkSeed(options.seed ?? 1),
+    hooks: checkHooks(options),
+    initial: options.initial === undefined ? undefined : checkInitial(options.initial, problem),
+  };
 }
 
 /** Checks the options that describe the problem itself and lays them out for the kernels. */

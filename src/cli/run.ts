@@ -1,0 +1,46 @@
+import { Command, CommanderError } from "commander";
+import { InputError, version } from "../core/index.ts";
+import { beamformCommand } from "./beamform.ts";
+import { figuresCommand } from "./figures.ts";
+import { schemaCommand } from "./schema.ts";
+import { solveCommand } from "./solve.ts";
+import { Interrupted } from "./work.ts";
+
+/** Exit codes: done; not converged under --strict; bad input; interrupted. */
+export const exitCodes = { done: 0, notConverged: 1, badInput: 2, interrupted: 130 } as const;
+
+/** Runs one command line; resolves to the exit code. Results go to stdout, everything else to stderr. */
+export async function run(args: readonly string[]): Promise<number> {
+  let exitCode: number = exitCodes.done;
+  const program = new Command("airfold")
+    .description("The LoRA rank and the MIMO beamformers with the smallest optimality gap, over the air.")
+    .version(version)
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+    .showHelpAfterError("(airfold --help lists the commands and options)");
+  for (const add of [solveCommand, beamformCommand, figuresCommand, schemaCommand]) {
+    add(program, (code) => {
+      exitCode = code;
+    });
+  }
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // the reader has closed the pipe (`airfold schema | head`): nothing is left to say
+    if (error.code === "EPIPE") process.exit(exitCodes.done);
+    throw error;
+  });
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.badInput;
+    if (error instanceof InputError) {
+      process.stderr.write(`airfold: ${error.message}\n`);
+      return exitCodes.badInput;
+    }
+    if (error instanceof Interrupted) {
+      process.stderr.write("airfold: interrupted; nothing was left half-written\n");
+      return exitCodes.interrupted;
+    }
+    throw error;
+  }
+}

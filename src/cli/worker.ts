@@ -1,0 +1,42 @@
+import { parentPort } from "node:worker_threads";
+import { beamformOptions, designBeamformers } from "../aircomp/index.ts";
+import { minimizeOptimalityGap, rankDistortion } from "../bounds/index.ts";
+import { InputError } from "../core/index.ts";
+import { runFigureTask } from "../figures/index.ts";
+import { beamformDocument, solveDocument } from "./documents.ts";
+import type { Job, JobResults, Progress, Reply } from "./jobs.ts";
+
+/** One job on a worker thread. */
+export default function work(job: Job): Reply<JobResults[Job["kind"]]> {
+  try {
+    return { ok: true, value: perform(job) };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { ok: false, field: error.field, found: error.found, expected: error.expected };
+  }
+}
+
+function report(progress: Progress): void {
+  parentPort?.postMessage(progress);
+}
+
+function perform(job: Job): JobResults[Job["kind"]] {
+  switch (job.kind) {
+    case "solve": {
+      const result = minimizeOptimalityGap(job.scenario, {
+        distortions: new Map(job.distortions),
+        onProgress: ({ evaluated, maxRank, rank }) =>
+          report({ done: evaluated, total: maxRank, text: `rank ${rank}` }),
+      });
+      return { text: solveDocument(job.scenario, result), converged: result.converged };
+    }
+    case "distortions":
+      return [...rankDistortion(job.scenario, job.ranks)];
+    case "beamform": {
+      const design = designBeamformers(beamformOptions(job.problem));
+      return { text: beamformDocument(job.problem, design), converged: design.converged };
+    }
+    case "figure":
+      return runFigureTask(job.name, job.parameters, job.index);
+  }
+}
