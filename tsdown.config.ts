@@ -23,7 +23,9 @@ const config: UserConfig = {
   outputOptions: {
     // The command line finds its worker next to itself, so its own chunks stay in its folder.
     chunkFileNames: ({ moduleIds }) =>
-      moduleIds.some((id) => /[\\/]src[\\/]cli[\\/]/.test(id)) ? "cli/[name]-[hash].js" : "chunks/[name]-[hash].js",
+      moduleIds.some((id) => /[\\/]src[\\/]cli[\\/]/.test(id))
+        ? "cli/[name]-[hash].js"
+        : "chunks/[name]-[hash].js",
   },
   failOnWarn: true,
   logLevel: "warn",
