@@ -10,7 +10,7 @@ const maxBytes = 1_000_000;
 const allowed = [
   /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|CITATION\.cff)$/,
   /^dist\/(?:[\w-]+|cli\/[\w-]+|chunks\/[\w-]+)\.(?:js|d\.ts)$/,
-  /^assets\/[\w./-]+\.(?:json|svg|png|md)$/,
+  /^assets\/[\w./-]+\.(?:json|svg|png|ttf|md|txt)$/,
 ];
 
 const folder = mkdtempSync(join(tmpdir(), `${manifest.name}-pack-`));
