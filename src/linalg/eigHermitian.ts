@@ -2,6 +2,9 @@ import { zeros } from "./construct.ts";
 import { createHermitianEigenWorkspace, hermitianEigen, makeHermitian } from "./kernels/index.ts";
 import type { ComplexMatrix } from "./types.ts";
 import { checkHermitian } from "./validate.ts";
+import { lastWorkspace } from "./workspace.ts";
+
+const workspace = /* @__PURE__ */ lastWorkspace(createHermitianEigenWorkspace);
 
 /** a = vectors diag(values) vectors^H. */
 export interface HermitianEigen {
@@ -24,7 +27,7 @@ export function eigHermitian(a: ComplexMatrix): HermitianEigen {
   const vectors = zeros(n, n);
   vectors.data.set(a.data);
   makeHermitian(vectors.data, 0, n);
-  const work = createHermitianEigenWorkspace(n);
+  const work = workspace(n, n);
   if (hermitianEigen(vectors.data, 0, values, 0, vectors.data, 0, work) < 0) {
     throw new Error(`eigHermitian: the QL iteration did not converge on this ${n} x ${n} matrix`);
   }

@@ -2,6 +2,9 @@ import { zeros } from "./construct.ts";
 import { createQrWorkspace, qrFactor } from "./kernels/index.ts";
 import type { ComplexMatrix } from "./types.ts";
 import { checkMatrix } from "./validate.ts";
+import { lastWorkspace } from "./workspace.ts";
+
+const workspace = /* @__PURE__ */ lastWorkspace(createQrWorkspace);
 
 /** a = q r. */
 export interface Qr {
@@ -21,6 +24,6 @@ export function qr(a: ComplexMatrix): Qr {
   const k = Math.min(a.rows, a.cols);
   const q = zeros(a.rows, k);
   const r = zeros(k, a.cols);
-  qrFactor(a.data, 0, q.data, 0, r.data, 0, createQrWorkspace(a.rows, a.cols));
+  qrFactor(a.data, 0, q.data, 0, r.data, 0, workspace(a.rows, a.cols));
   return { q, r };
 }

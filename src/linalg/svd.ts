@@ -5,6 +5,9 @@ import * as kernel from "./kernels/index.ts";
 import { scaleColumns } from "./spectrum.ts";
 import type { ComplexMatrix } from "./types.ts";
 import { checkMatrix } from "./validate.ts";
+import { lastWorkspace } from "./workspace.ts";
+
+const workspace = /* @__PURE__ */ lastWorkspace(kernel.createJacobiSvdWorkspace);
 
 /** a = u diag(s) v^H. */
 export interface Svd {
@@ -28,7 +31,7 @@ export function svd(a: ComplexMatrix, options: { readonly full?: boolean } = {})
   const u = zeros(a.rows, k);
   const v = zeros(a.cols, k);
   const s = new Float64Array(k);
-  const work = kernel.createJacobiSvdWorkspace(a.rows, a.cols);
+  const work = workspace(a.rows, a.cols);
   if (kernel.jacobiSvd(a.data, 0, u.data, 0, s, 0, v.data, 0, work) < 0) {
     throw new Error(`svd: the Jacobi sweeps did not converge on this ${a.rows} x ${a.cols} matrix`);
   }

@@ -108,6 +108,11 @@ describe("svd", () => {
   test("exactly zero singular values", () => {
     const rows = zeros(3, 4);
     rows.data.set([1, 2, 3, -1, 1, 0, 0.5, 1]);
+    const tall = fromComplex([
+      [1, 1],
+      [0, 0],
+      [0, 0],
+    ]);
     for (const m of [
       rows,
       conjugateTranspose(rows),
@@ -115,10 +120,8 @@ describe("svd", () => {
         [1, 1],
         [0, 0],
       ]),
-      fromComplex([
-        [0, 0],
-        [1, 2],
-      ]),
+      tall,
+      conjugateTranspose(tall),
     ]) {
       const { u, s, v } = svd(m);
       expect(s[1]).toBe(0);
