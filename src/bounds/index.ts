@@ -26,7 +26,7 @@ export {
   type RankSearchRow,
   rankMemo,
 } from "./rank-search.ts";
-export { type ResidualInput, rankResidual, type Spectrum, singularValues } from "./residual.ts";
+export { type ResidualInput, rankResidual } from "./residual.ts";
 export {
   type LearningSpec,
   type LoraSpec,
@@ -39,3 +39,4 @@ export {
   type ScenarioSolverSpec,
   scenarioSchema,
 } from "./scenario.ts";
+export { type Spectrum, singularValues } from "./spectrum.ts";

@@ -6,7 +6,7 @@ import {
   describe,
   InputError,
 } from "../core/index.ts";
-import type { Spectrum } from "./residual.ts";
+import type { Spectrum } from "./spectrum.ts";
 
 /** A weight matrix dOut x dIn that gets LoRA factors, `count` times in the model. */
 export interface LoraLayer {

@@ -13,7 +13,8 @@ import {
 import { InputError, parseInput } from "../core/index.ts";
 import { type GapInput, optimalityGap, type Participation } from "./optimality-gap.ts";
 import { type LoraLayer, ofdmSymbols, payloadEntries, symbolPower, type TrainedFactors } from "./payload.ts";
-import { rankResidual, type Spectrum } from "./residual.ts";
+import { rankResidual } from "./residual.ts";
+import type { Spectrum } from "./spectrum.ts";
 
 /** A learning constant: one number, or one per rank (entry 0 is rank 1). */
 export type PerRank = number | readonly number[];

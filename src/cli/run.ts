@@ -1,13 +1,11 @@
 import { Command, CommanderError } from "commander";
 import { InputError, version } from "../core/index.ts";
 import { beamformCommand } from "./beamform.ts";
+import { exitCodes } from "./exit.ts";
 import { figuresCommand } from "./figures.ts";
 import { schemaCommand } from "./schema.ts";
 import { solveCommand } from "./solve.ts";
 import { Interrupted } from "./work.ts";
-
-/** Exit codes: done; not converged under --strict; bad input; interrupted. */
-export const exitCodes = { done: 0, notConverged: 1, badInput: 2, interrupted: 130 } as const;
 
 /** Runs one command line; resolves to the exit code. Results go to stdout, everything else to stderr. */
 export async function run(args: readonly string[]): Promise<number> {

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { rankProblem, type Scenario } from "../bounds/index.ts";
+import { exitCodes } from "./exit.ts";
 import { checkWritable, writeFiles } from "./files.ts";
 import { readProblem } from "./input.ts";
 import type { SolvedDocument } from "./jobs.ts";
-import { exitCodes } from "./run.ts";
 import { type Crew, jobCount, progressBar, withCrew } from "./work.ts";
 
 interface SolveFlags {

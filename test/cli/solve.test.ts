@@ -1,0 +1,119 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { encodeNpy, encodeNpz } from "../../src/core/index.ts";
+import { airfold, smallProblem, smallScenario, temporaryFolder } from "./command.ts";
+
+interface Solved {
+  airfold: string;
+  schemaVersion: number;
+  seed: number;
+  rank: number;
+  gap: number | string;
+  gapReason?: string;
+  byRank: { rank: number; gap: number }[];
+  rows: { gap: number }[];
+  design: { mse: number; receive: { shape: number[]; re: number[] }; transmit: { shape: number[] } };
+}
+
+const solve = (scenario: object, ...flags: string[]): Solved => {
+  const { code, stdout, stderr } = airfold(["solve", "-", ...flags], JSON.stringify(scenario));
+  expect(stderr.replace(/airfold: the beamforming stopped[^\n]*\n/, "")).toBe("");
+  expect(code).toBe(0);
+  return JSON.parse(stdout) as Solved;
+};
+
+describe("airfold solve", () => {
+  it("answers with the rank, the gap and the beamformers", () => {
+    const solved = solve(smallScenario());
+    expect(solved).toMatchObject({
+      airfold: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      schemaVersion: 1,
+      seed: 1,
+    });
+    expect(solved.design.receive.shape).toEqual([2, 4, 2]);
+    expect(solved.design.transmit.shape).toEqual([3, 2, 2, 2]);
+    const chosen = solved.byRank.find((row) => row.rank === solved.rank);
+    expect(chosen?.gap).toBe(solved.gap);
+    expect(Math.min(...solved.byRank.map((row) => row.gap))).toBe(solved.gap);
+  });
+
+  it("gives the same bytes for the same seed and for any number of jobs", () => {
+    const scenario = smallScenario();
+    scenario.solver["rankSearch"] = "exhaustive";
+    const text = JSON.stringify(scenario);
+    const outputs = ["1", "2", "3", "5"].map((jobs) => airfold(["solve", "-", "--jobs", jobs], text).stdout);
+    expect(outputs[0]).toContain('"rank"');
+    expect(new Set(outputs).size).toBe(1);
+  });
+
+  it("writes --out whole and leaves nothing else behind", () => {
+    const folder = temporaryFolder();
+    const out = join(folder, "result.json");
+    const { code, stdout } = airfold(["solve", "-", "--out", out], JSON.stringify(smallScenario()));
+    expect([code, stdout]).toEqual([0, ""]);
+    expect(readdirSync(folder)).toEqual(["result.json"]);
+    expect((JSON.parse(readFileSync(out, "utf8")) as Solved).rank).toBeGreaterThan(0);
+  });
+
+  it("writes an infinite gap as text, with its reason", () => {
+    const scenario = smallScenario();
+    scenario.learning["gradientSlope"] = 1e6;
+    const solved = solve(scenario);
+    expect(solved.gap).toBe("Infinity");
+    expect(solved.gapReason).toContain("b2 >= 1");
+  });
+
+  it("exits with 1 under --strict when the beamforming did not converge", () => {
+    const scenario = smallScenario();
+    scenario.link["snrDb"] = 40;
+    const text = JSON.stringify(scenario);
+    expect(airfold(["solve", "-", "--strict"], text)).toMatchObject({
+      code: 1,
+      stderr: /before it converged/,
+    });
+    expect(airfold(["solve", "-"], text).code).toBe(0);
+  });
+});
+
+describe("airfold beamform", () => {
+  it("reads the channel from .json, .npy and .npz next to the problem, with the same answer", () => {
+    const folder = temporaryFolder();
+    const shape = [2, 1, 2, 2];
+    const data = Float64Array.from({ length: 16 }, (_, i) => Math.sin(3 * i + 1));
+    const re = Array.from({ length: 8 }, (_, i) => data[2 * i]);
+    const im = Array.from({ length: 8 }, (_, i) => data[2 * i + 1]);
+    writeFileSync(join(folder, "h.json"), JSON.stringify({ shape, re, im }));
+    writeFileSync(join(folder, "h.npy"), encodeNpy({ shape, data }));
+    writeFileSync(join(folder, "h.npz"), encodeNpz({ h: { shape, data }, other: { shape, data } }));
+    const channels = [
+      { model: "given", file: "h.json" },
+      { model: "given", file: "h.npy" },
+      { model: "given", file: "h.npz", variable: "h" },
+      { model: "given", matrices: { shape, re, im } },
+    ];
+    const outputs = channels.map((channel, i) => {
+      const path = join(folder, `p${i}.json`);
+      writeFileSync(path, JSON.stringify({ ...smallProblem(), channel }));
+      const { code, stdout, stderr } = airfold(["beamform", path]);
+      expect([code, stderr.replace(/airfold: the beamforming stopped[^\n]*\n/, "")]).toEqual([0, ""]);
+      return stdout;
+    });
+    expect(new Set(outputs).size).toBe(1);
+    expect(JSON.parse(outputs[0]!)).toMatchObject({
+      kind: "analog",
+      scheme: "alternating",
+      schemaVersion: 1,
+    });
+  });
+});
+
+describe("airfold schema", () => {
+  it("prints JSON Schema of one input, or of all", () => {
+    const one = JSON.parse(airfold(["schema", "scenario"]).stdout) as { properties: object };
+    expect(Object.keys(one.properties)).toEqual(["channel", "link", "learning", "lora", "solver"]);
+    const all = JSON.parse(airfold(["schema"]).stdout) as Record<string, object>;
+    expect(Object.keys(all)).toEqual(["scenario", "beamform"]);
+    expect(all["scenario"]).toEqual(one);
+  });
+});
