@@ -66,8 +66,8 @@ export interface MinimizeHooks {
  * The LoRA rank and the beamformers with the smallest bound on the optimality gap.
  *
  * The distortion at rank r depends on r through the power P_k(r) alone; ranks of equal power share one design.
- * The design of rank r starts from that of rank floor(r/2), so omega(r) is a function of the scenario and r,
- * whatever ranks were tried before, and both searches see the same values.
+ * The design of the smallest rank r of its power starts from that of rank floor(r/2), so omega(r) is a function of
+ * the scenario and r, whatever ranks were tried before, and both searches see the same values.
  *
  * @throws InputError naming the field of the scenario that is missing, unknown, out of range or impossible.
  */
@@ -140,35 +140,38 @@ function search(
   }
 }
 
-/** One design per distinct power; that of rank r starts from the design of rank floor(r/2), at most 3 dB away. */
+/**
+ * One design per distinct power: that of the smallest rank r which has it. It starts from the design of rank
+ * floor(r/2), at most 4.8 dB away.
+ */
 function createDesigns(problem: RankProblem, signal?: AbortSignal): { at(rank: number): BeamformerDesign } {
   const { channel, streams, noiseVariance, weights, solver } = problem;
+  const { scheme, effort, seed } = solver;
   const known = new Map<string, BeamformerDesign>();
+  const powerKey = (rank: number): string => problem.payloadAt(rank).power.join();
   const design = (rank: number): BeamformerDesign => {
-    const { power } = problem.payloadAt(rank);
-    const key = power.join();
+    const key = powerKey(rank);
     let result = known.get(key);
     if (result === undefined) {
-      const parent = rank === 1 ? undefined : design(Math.floor(rank / 2));
-      // the parent may have been made for the same power
-      result = known.get(key);
-      if (result === undefined) {
-        const { scheme, effort, seed } = solver;
-        const initial = parent?.kind === "analog" ? parent : undefined;
-        result = designBeamformers({
-          channel,
-          streams,
-          noiseVariance,
-          power,
-          weights,
-          scheme,
-          effort,
-          seed,
-          initial,
-          signal,
-        });
-        known.set(key, result);
-      }
+      // powers never grow with the rank, so equal ones are neighbours
+      let first = rank;
+      while (first > 1 && powerKey(first - 1) === key) first--;
+      const parent = first === 1 ? undefined : design(Math.floor(first / 2));
+      const initial = parent?.kind === "analog" ? parent : undefined;
+      const { power } = problem.payloadAt(first);
+      result = designBeamformers({
+        channel,
+        streams,
+        noiseVariance,
+        power,
+        weights,
+        scheme,
+        effort,
+        seed,
+        initial,
+        signal,
+      });
+      known.set(key, result);
     }
     return result;
   };

@@ -40,7 +40,7 @@ export function rankResidual(input: ResidualInput): number {
   input.layers.forEach((layer: LoraLayer, index: number) => {
     const spectrum = layer.spectrum ?? input.spectrum;
     if (spectrum === undefined) {
-      throw new InputError("spectrum", "undefined", `a spectrum, or one in layers[${index}]`);
+      throw new InputError("spectrum", "nothing", `a spectrum, or one in layers[${index}]`);
     }
     tail += (layer.count ?? 1) * tailEnergy(spectrum, Math.min(layer.dOut, layer.dIn), rank);
   });

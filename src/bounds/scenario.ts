@@ -285,13 +285,13 @@ function checkRankWithin(field: string, rank: number | undefined, maxRank: numbe
   }
 }
 
-/** Names of the bound's own arguments, as the scenario calls them. */
+/** Arguments of the bound and the residual under the names that the scenario has for them. */
 function namedIn(section: string, run: () => void): void {
   try {
     run();
   } catch (error) {
-    if (!(error instanceof InputError) || error.field.includes(".") || error.field === "spectrum")
-      throw error;
-    throw new InputError(`${section}.${error.field}`, error.found, error.expected);
+    if (!(error instanceof InputError) || error.field.startsWith("learning.")) throw error;
+    const owner = error.field.startsWith("spectrum") ? "lora.residual" : section;
+    throw new InputError(`${owner}.${error.field}`, error.found, error.expected);
   }
 }
