@@ -41,10 +41,11 @@ export function singularValues(spectrum: Spectrum, count: number): Float64Array 
     case "values": {
       checkOptions(spectrum, field, ["kind", "values"]);
       const given = Float64Array.from(checkNumbers(spectrum.values, `${field}.values`, undefined, 0));
-      if (given.length > count && given.some((s, i) => i >= count && s > 0)) {
+      given.sort().reverse();
+      if (given.length > count && given[count]! > 0) {
         throw new InputError(`${field}.values`, `${given.length} values`, `at most ${count}, min(dOut, dIn)`);
       }
-      values.set(given.sort().reverse().subarray(0, count));
+      values.set(given.subarray(0, count));
       return values;
     }
     default:
