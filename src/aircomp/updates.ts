@@ -55,27 +55,45 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
   const channelSize = 2 * nr * nt;
   const receiveSize = 2 * nr * s;
   const transmitSize = 2 * nt * s;
+  const rightSize = 2 * s * s;
+  const width = devices * s;
 
-  // transmit side, one device at a time: G = U s V^H of every subcarrier
-  const left = new Float64Array(subcarriers * transmitSize);
-  const right = new Float64Array(subcarriers * 2 * s * s);
+  // The devices of a subcarrier stand side by side, so that one product serves them all:
+  // [H_1m ... H_Km], Nr x K Nt, and the products G_km = H_km^H A_m below each other, K Nt x S
+  const sideBySide = new Float64Array(channel.length);
+  for (let k = 0; k < devices; k++) {
+    for (let m = 0; m < subcarriers; m++) {
+      for (let row = 0; row < nr; row++) {
+        const from = (k * subcarriers + m) * channelSize + 2 * row * nt;
+        const to = 2 * ((m * nr + row) * devices + k) * nt;
+        sideBySide.set(channel.subarray(from, from + 2 * nt), to);
+      }
+    }
+  }
+  // transmit side: G_km = U s V^H
+  const left = new Float64Array(subcarriers * devices * transmitSize);
+  const right = new Float64Array(subcarriers * rightSize);
   const singular = new Float64Array(subcarriers * s);
   const squared = new Float64Array(subcarriers * s);
   const scaled = new Float64Array(transmitSize);
   const svdWork = kernel.createJacobiSvdWorkspace(nt, s);
-  // receive side, one subcarrier at a time: V_k = H_k B_k of every device
-  const received = new Float64Array(devices * receiveSize);
+  // receive side, one subcarrier at a time: [H_1 B_1 ... H_K B_K], Nr x K S, and A^H times it, S x K S
+  const single = new Float64Array(receiveSize);
+  const received = new Float64Array(2 * nr * width);
+  const combined = new Float64Array(2 * s * width);
   const covariance = new Float64Array(2 * nr * nr);
-  const misalignment = new Float64Array(2 * s * s);
 
   function transmit(out: Float64Array, receive: Float64Array): void {
+    for (let m = 0; m < subcarriers; m++) {
+      const h = m * devices * channelSize;
+      const g = m * devices * transmitSize;
+      kernel.multiplyConjugateLeft(left, g, sideBySide, h, receive, m * receiveSize, devices * nt, nr, s);
+    }
     for (let k = 0; k < devices; k++) {
       let largest = 0;
       for (let m = 0; m < subcarriers; m++) {
-        const h = (k * subcarriers + m) * channelSize;
-        const u = m * transmitSize;
-        kernel.multiplyConjugateLeft(left, u, channel, h, receive, m * receiveSize, nt, nr, s);
-        kernel.jacobiSvd(left, u, left, u, singular, m * s, right, m * 2 * s * s, svdWork);
+        const u = (m * devices + k) * transmitSize;
+        kernel.jacobiSvd(left, u, left, u, singular, m * s, right, m * rightSize, svdWork);
         largest = Math.max(largest, singular[m * s]!);
       }
       for (let i = 0; i < singular.length; i++) {
@@ -85,7 +103,7 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
       const w = weights[k]!;
       const nu = powerMultiplier(squared, squared.length, w, power[k]!);
       for (let m = 0; m < subcarriers; m++) {
-        const u = m * transmitSize;
+        const u = (m * devices + k) * transmitSize;
         for (let col = 0; col < s; col++) {
           const value = singular[m * s + col]!;
           const gain = value > 0 ? (w * value) / (value * value + nu) : 0;
@@ -96,7 +114,7 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
           }
         }
         const b = (k * subcarriers + m) * transmitSize;
-        kernel.multiplyConjugateRight(out, b, scaled, 0, right, m * 2 * s * s, nt, s, s);
+        kernel.multiplyConjugateRight(out, b, scaled, 0, right, m * rightSize, nt, s, s);
       }
     }
   }
@@ -105,15 +123,14 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
     let total = 0;
     for (let m = 0; m < subcarriers; m++) {
       const a = m * receiveSize;
-      covariance.fill(0);
-      for (let i = 0; i < nr; i++) covariance[2 * i * (nr + 1)] = noiseVariance;
       out.fill(0, a, a + receiveSize);
       for (let k = 0; k < devices; k++) {
-        const v = k * receiveSize;
         superpose(m, k, transmitted);
-        kernel.addHermitianOuter(covariance, 0, received, v, nr, s, 1);
-        kernel.axpy(out, a, received, v, nr * s, weights[k]!);
+        kernel.axpy(out, a, single, 0, nr * s, weights[k]!);
       }
+      covariance.fill(0);
+      for (let i = 0; i < nr; i++) covariance[2 * i * (nr + 1)] = noiseVariance;
+      kernel.addHermitianOuter(covariance, 0, received, 0, nr, width, 1);
       kernel.choleskyFactor(covariance, 0, nr);
       kernel.choleskySolve(covariance, 0, nr, out, a, s);
       total += errorAt(out, m);
@@ -130,23 +147,27 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
     return total;
   }
 
-  /** received[k] = H_km B_km */
+  /** single = H_km B_km, also copied to its place in `received` */
   function superpose(m: number, k: number, transmitted: Float64Array): void {
     const index = k * subcarriers + m;
-    const h = index * channelSize;
-    kernel.multiply(received, k * receiveSize, channel, h, transmitted, index * transmitSize, nr, nt, s);
+    kernel.multiply(single, 0, channel, index * channelSize, transmitted, index * transmitSize, nr, nt, s);
+    for (let row = 0; row < nr; row++) {
+      const from = 2 * row * s;
+      const to = 2 * (row * width + k * s);
+      for (let i = 0; i < 2 * s; i++) received[to + i] = single[from + i]!;
+    }
   }
 
-  /** MSE_m = sum_k ||A_m^H V_k - w_k I||^2 + sigma2 ||A_m||^2 for the V_k in `received`. */
+  /** MSE_m = sum_k ||A_m^H H_km B_km - w_k I||^2 + sigma2 ||A_m||^2 for what is in `received`. */
   function errorAt(receiveBeams: Float64Array, m: number): number {
     const a = m * receiveSize;
-    let sum = noiseVariance * kernel.squaredNorm(receiveBeams, a, nr * s);
+    kernel.multiplyConjugateLeft(combined, 0, receiveBeams, a, received, 0, s, nr, width);
     for (let k = 0; k < devices; k++) {
-      kernel.multiplyConjugateLeft(misalignment, 0, receiveBeams, a, received, k * receiveSize, s, nr, s);
-      for (let i = 0; i < s; i++) misalignment[2 * i * (s + 1)]! -= weights[k]!;
-      sum += kernel.squaredNorm(misalignment, 0, s * s);
+      for (let i = 0; i < s; i++) combined[2 * (i * width + k * s + i)]! -= weights[k]!;
     }
-    return sum;
+    return (
+      noiseVariance * kernel.squaredNorm(receiveBeams, a, nr * s) + kernel.squaredNorm(combined, 0, s * width)
+    );
   }
 
   return { transmit, receive, mse };
