@@ -30,19 +30,28 @@ export type TrainedFactors = "both" | "loraB";
 export function payloadEntries(layers: readonly LoraLayer[], rank: number, trained: TrainedFactors): number {
   checkInteger(rank, "rank", 1);
   checkChoice(trained, "trained", ["both", "loraB"]);
+  let entries = 0;
+  for (const { dOut, dIn, count } of checkLayers(layers)) {
+    entries += count * Math.min(rank, dOut, dIn) * (trained === "both" ? dOut + dIn : dOut);
+  }
+  if (!Number.isSafeInteger(entries)) throw new InputError("layers", `${entries} entries`, "fewer than 2^53");
+  return entries;
+}
+
+/** The layers with their defaults. @throws InputError on sizes that are not whole numbers >= 1. */
+export function checkLayers(
+  layers: readonly LoraLayer[],
+): (Required<Omit<LoraLayer, "spectrum">> & Pick<LoraLayer, "spectrum">)[] {
   if (!Array.isArray(layers) || layers.length === 0) {
     throw new InputError("layers", describe(layers), "at least one layer");
   }
-  let entries = 0;
-  layers.forEach((layer: LoraLayer, i: number) => {
+  return layers.map((layer: LoraLayer, i: number) => {
     checkOptions(layer, `layers[${i}]`, ["dOut", "dIn", "count", "spectrum"]);
     const dOut = checkInteger(layer.dOut, `layers[${i}].dOut`, 1);
     const dIn = checkInteger(layer.dIn, `layers[${i}].dIn`, 1);
     const count = checkInteger(layer.count ?? 1, `layers[${i}].count`, 1);
-    entries += count * Math.min(rank, dOut, dIn) * (trained === "both" ? dOut + dIn : dOut);
+    return { dOut, dIn, count, ...(layer.spectrum === undefined ? {} : { spectrum: layer.spectrum }) };
   });
-  if (!Number.isSafeInteger(entries)) throw new InputError("layers", `${entries} entries`, "fewer than 2^53");
-  return entries;
 }
 
 /** N_sym = ceil(Q / (2 S M)): OFDM symbols per round. */

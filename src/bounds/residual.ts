@@ -1,12 +1,5 @@
-import {
-  checkChoice,
-  checkInteger,
-  checkOptions,
-  checkPositive,
-  describe,
-  InputError,
-} from "../core/index.ts";
-import type { LoraLayer } from "./payload.ts";
+import { checkChoice, checkInteger, checkOptions, checkPositive, InputError } from "../core/index.ts";
+import { checkLayers, type LoraLayer } from "./payload.ts";
 import { type Spectrum, singularValues } from "./spectrum.ts";
 
 export interface ResidualInput {
@@ -34,22 +27,21 @@ export function rankResidual(input: ResidualInput): number {
   checkChoice(input.kind ?? "spectral", "kind", ["spectral"]);
   const smoothness = checkPositive(input.smoothness, "smoothness");
   const rank = checkInteger(input.rank, "rank", 0);
-  if (!Array.isArray(input.layers))
-    throw new InputError("layers", describe(input.layers), "an array of layers");
   let tail = 0;
-  input.layers.forEach((layer: LoraLayer, index: number) => {
+  checkLayers(input.layers).forEach((layer, index) => {
     const spectrum = layer.spectrum ?? input.spectrum;
     if (spectrum === undefined) {
       throw new InputError("spectrum", "nothing", `a spectrum, or one in layers[${index}]`);
     }
-    tail += (layer.count ?? 1) * tailEnergy(spectrum, Math.min(layer.dOut, layer.dIn), rank);
+    const field = layer.spectrum === undefined ? "spectrum" : `layers[${index}].spectrum`;
+    tail += layer.count * tailEnergy(spectrum, Math.min(layer.dOut, layer.dIn), rank, field);
   });
   return (smoothness / 2) * tail;
 }
 
 /** sum_{rank < i <= count} s_i^2, smallest terms first. */
-function tailEnergy(spectrum: Spectrum, count: number, rank: number): number {
-  const values = singularValues(spectrum, count);
+function tailEnergy(spectrum: Spectrum, count: number, rank: number, field: string): number {
+  const values = singularValues(spectrum, count, field);
   let sum = 0;
   for (let i = count - 1; i >= rank; i--) sum += values[i]! ** 2;
   return sum;

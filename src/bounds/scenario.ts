@@ -291,7 +291,11 @@ function namedIn(section: string, run: () => void): void {
     run();
   } catch (error) {
     if (!(error instanceof InputError) || error.field.startsWith("learning.")) throw error;
-    const owner = error.field.startsWith("spectrum") ? "lora.residual" : section;
+    const owner = error.field.startsWith("spectrum")
+      ? "lora.residual"
+      : error.field.startsWith("layers")
+        ? "lora"
+        : section;
     throw new InputError(`${owner}.${error.field}`, error.found, error.expected);
   }
 }

@@ -22,8 +22,7 @@ export type Spectrum =
  *
  * @throws InputError on an unknown kind, a negative scale or value, a negative exponent, or a ratio outside [0, 1].
  */
-export function singularValues(spectrum: Spectrum, count: number): Float64Array {
-  const field = "spectrum";
+export function singularValues(spectrum: Spectrum, count: number, field = "spectrum"): Float64Array {
   const values = new Float64Array(checkInteger(count, "count", 0));
   switch (spectrum?.kind) {
     case "power-law": {
