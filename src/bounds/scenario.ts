@@ -189,7 +189,6 @@ export function rankProblem(scenario: Scenario): RankProblem {
   const solver = parsed.solver as RankProblem["solver"] & { readonly maxRank: number };
   const channel = channelFromSpec(parsed.channel);
   const { devices, subcarriers } = channel;
-  checkLink(link, channel);
   const peak = powerFromSnr(link.snrDb, devices, subcarriers, link.noiseVariance);
   const energy = link.energyPerRound;
   if (Array.isArray(energy) && energy.length !== devices) {
@@ -266,24 +265,6 @@ export function rankProblem(scenario: Scenario): RankProblem {
     payloadAt,
     gapInput,
   };
-}
-
-/** What the link and the channel must agree on, under the names that the scenario has for it. */
-function checkLink(link: LinkSpec, channel: TrueChannel): void {
-  const { devices, receiveAntennas, transmitAntennas } = channel;
-  const most = Math.min(receiveAntennas, transmitAntennas);
-  if (link.streams !== undefined && link.streams > most) {
-    throw new InputError(
-      "link.streams",
-      `${link.streams}`,
-      `at most ${most}, the smaller of ${receiveAntennas} receive and ${transmitAntennas} transmit antennas`,
-    );
-  }
-  const { weights } = link;
-  if (weights !== undefined && (weights.length !== devices || !weights.some((weight) => weight > 0))) {
-    const found = weights.length === devices ? "weights that sum to 0" : `${weights.length} values`;
-    throw new InputError("link.weights", found, `${devices} weights, one per device, at least one > 0`);
-  }
 }
 
 function atRank(value: PerRank, rank: number, field: string): number {
