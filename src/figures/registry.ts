@@ -1,0 +1,50 @@
+import { checkChoice, checkInteger, parseInput } from "../core/index.ts";
+import { gapVersusRank } from "./definitions/gap-versus-rank.ts";
+import type {
+  CommonParameters,
+  FigureDefinition,
+  FigureName,
+  FigureParameters,
+  Row,
+  Spec,
+  TaskResult,
+} from "./types.ts";
+
+/** A figure whose parameters come from outside: every function checks them first. */
+export interface Figure {
+  readonly name: FigureName;
+  parameters(quick: boolean): FigureParameters;
+  check(value: unknown): FigureParameters;
+  taskCount(parameters: unknown): number;
+  runTask(parameters: unknown, index: number): TaskResult;
+  table(parameters: unknown, results: readonly TaskResult[]): readonly Row[];
+  spec(parameters: unknown, table: readonly Row[]): Spec;
+}
+
+const figures: readonly Figure[] = [figure(gapVersusRank)];
+
+export const figureNames: readonly FigureName[] = figures.map(({ name }) => name);
+
+/** @throws InputError if there is no such figure. */
+export function figureNamed(name: unknown, field: string): Figure {
+  const known = checkChoice(name, field, figureNames);
+  return figures.find((candidate) => candidate.name === known)!;
+}
+
+function figure<P extends CommonParameters>(definition: FigureDefinition<P>): Figure {
+  const { name, schema } = definition;
+  const parse = (value: unknown): P => parseInput(schema, value, "parameters");
+  const outside = (value: P): FigureParameters => value as unknown as FigureParameters;
+  return {
+    name,
+    parameters: (quick) => outside(parse(definition.parameters(quick))),
+    check: (value) => outside(parse(value)),
+    taskCount: (parameters) => parse(parameters).channels,
+    runTask(parameters, index) {
+      const parsed = parse(parameters);
+      return definition.runTask(parsed, checkInteger(index, "index", 0, parsed.channels - 1));
+    },
+    table: (parameters, results) => definition.table(parse(parameters), results),
+    spec: (parameters, table) => definition.spec(parse(parameters), table),
+  };
+}

@@ -1,0 +1,67 @@
+import { fontFamily } from "./font.ts";
+import type { Spec } from "./types.ts";
+
+/** How a series looks: told apart by colour (Okabe and Ito), by dash pattern and by mark, so also in grey. */
+export interface SeriesStyle {
+  readonly color: string;
+  readonly dash: readonly number[];
+  readonly shape: string;
+}
+
+const styles: readonly SeriesStyle[] = [
+  { color: "#0072B2", dash: [1, 0], shape: "circle" },
+  { color: "#D55E00", dash: [7, 2.5], shape: "square" },
+  { color: "#009E73", dash: [2, 2], shape: "triangle-up" },
+  { color: "#CC79A7", dash: [7, 2, 1.5, 2], shape: "diamond" },
+  { color: "#56B4E9", dash: [4, 1.5], shape: "triangle-down" },
+];
+/** Error-free aggregation and other references: black, thin, without marks. */
+const reference: SeriesStyle = { color: "#000000", dash: [1, 2.5], shape: "none" };
+
+/** A curve with its name in the legend. */
+export interface Series {
+  /** Value of the series in the data. */
+  readonly key: string;
+  readonly label: string;
+  readonly style: SeriesStyle;
+}
+
+/** Series in the order of the legend. */
+export function seriesOf(names: readonly { key: string; label: string; reference?: boolean }[]): Series[] {
+  let next = 0;
+  return names.map(({ key, label, reference: isReference }) => ({
+    key,
+    label,
+    style: isReference === true ? reference : styles[next++ % styles.length]!,
+  }));
+}
+
+export const textColor = "#222222";
+export const fontSize = 11;
+export const smallFontSize = 9;
+
+/** Vega-Lite configuration of all figures. */
+export const config: Spec = {
+  font: `${fontFamily}, "Helvetica Neue", Arial, sans-serif`,
+  background: "white",
+  padding: 4,
+  view: { stroke: "#666666", strokeWidth: 0.75 },
+  axis: {
+    labelFontSize: 10,
+    titleFontSize: fontSize,
+    titleFontWeight: "normal",
+    labelColor: textColor,
+    titleColor: textColor,
+    titlePadding: 6,
+    labelPadding: 3,
+    domain: false,
+    tickColor: "#666666",
+    tickWidth: 0.75,
+    gridColor: "#e4e4e4",
+    gridWidth: 0.75,
+    labelFlush: false,
+    labelOverlap: false,
+  },
+  title: { fontWeight: "normal", color: textColor },
+  concat: { spacing: 8 },
+};
