@@ -317,13 +317,52 @@ export function addHermitianOuter(
   k: number,
   alpha: number,
 ): void {
+  const stride = 2 * k;
+  const even = n - (n & 1);
+  for (let i = 0; i < even; i += 2) {
+    for (let j = 0; j < i; j += 2) {
+      let c00 = 0;
+      let d00 = 0;
+      let c01 = 0;
+      let d01 = 0;
+      let c10 = 0;
+      let d10 = 0;
+      let c11 = 0;
+      let d11 = 0;
+      let p = vOffset + i * stride;
+      let q = vOffset + j * stride;
+      for (const end = p + stride; p < end; p += 2, q += 2) {
+        const x0 = v[p]!;
+        const y0 = v[p + 1]!;
+        const x1 = v[p + stride]!;
+        const y1 = v[p + stride + 1]!;
+        const s0 = v[q]!;
+        const t0 = v[q + 1]!;
+        const s1 = v[q + stride]!;
+        const t1 = v[q + stride + 1]!;
+        c00 += x0 * s0 + y0 * t0;
+        d00 += y0 * s0 - x0 * t0;
+        c01 += x0 * s1 + y0 * t1;
+        d01 += y0 * s1 - x0 * t1;
+        c10 += x1 * s0 + y1 * t0;
+        d10 += y1 * s0 - x1 * t0;
+        c11 += x1 * s1 + y1 * t1;
+        d11 += y1 * s1 - x1 * t1;
+      }
+      addPair(out, outOffset, n, i, j, alpha * c00, alpha * d00);
+      addPair(out, outOffset, n, i, j + 1, alpha * c01, alpha * d01);
+      addPair(out, outOffset, n, i + 1, j, alpha * c10, alpha * d10);
+      addPair(out, outOffset, n, i + 1, j + 1, alpha * c11, alpha * d11);
+    }
+  }
+  // what the blocks left: the diagonal with its neighbour below, and the last row of an odd n
   for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
+    for (let j = i < even ? i - (i & 1) : 0; j <= i; j++) {
       let c = 0;
       let d = 0;
-      let p = vOffset + 2 * i * k;
-      let q = vOffset + 2 * j * k;
-      for (const end = p + 2 * k; p < end; p += 2, q += 2) {
+      let p = vOffset + i * stride;
+      let q = vOffset + j * stride;
+      for (const end = p + stride; p < end; p += 2, q += 2) {
         const x = v[p]!;
         const y = v[p + 1]!;
         const s = v[q]!;
@@ -331,13 +370,26 @@ export function addHermitianOuter(
         c += x * s + y * t;
         d += y * s - x * t;
       }
-      const r = outOffset + 2 * (i * n + j);
-      out[r] = out[r]! + alpha * c;
-      if (i === j) continue;
-      out[r + 1] = out[r + 1]! + alpha * d;
-      const t = outOffset + 2 * (j * n + i);
-      out[t] = out[t]! + alpha * c;
-      out[t + 1] = out[t + 1]! - alpha * d;
+      if (i === j) out[outOffset + 2 * (i * n + i)]! += alpha * c;
+      else addPair(out, outOffset, n, i, j, alpha * c, alpha * d);
     }
   }
+}
+
+/** Adds (re, im) to the entry (i, j) and its conjugate to (j, i). */
+function addPair(
+  out: Float64Array,
+  outOffset: number,
+  n: number,
+  i: number,
+  j: number,
+  re: number,
+  im: number,
+): void {
+  const below = outOffset + 2 * (i * n + j);
+  const above = outOffset + 2 * (j * n + i);
+  out[below]! += re;
+  out[below + 1]! += im;
+  out[above]! += re;
+  out[above + 1]! -= im;
 }
