@@ -51,7 +51,12 @@ export function sweepAxis(title: string, values: readonly number[], log: boolean
 
 /** The axis as Vega-Lite has it. */
 export function scaleSpec(axis: Axis): Spec {
-  return { type: axis.log ? "log" : "linear", domain: axis.domain, nice: false, zero: false };
+  return {
+    type: axis.log ? "log" : "linear",
+    domain: axis.domain,
+    nice: false,
+    ...(axis.log ? {} : { zero: false }),
+  };
 }
 
 /** @param options more options of the Vega-Lite axis */

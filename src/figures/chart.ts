@@ -53,7 +53,6 @@ export function chartSpec(chart: Chart): Spec {
       orient: "bottom",
       anchor: "start",
       align: "left",
-      dx: -axisRoom,
       fontSize: smallFontSize,
       lineHeight: smallFontSize + 2.5,
       offset: 8,

@@ -1,5 +1,9 @@
 import { checkChoice, checkInteger, parseInput } from "../core/index.ts";
+import { convergence } from "./definitions/convergence.ts";
+import { distortionVersusAntennas } from "./definitions/distortion-versus-antennas.ts";
 import { gapVersusRank } from "./definitions/gap-versus-rank.ts";
+import { gapVersusRounds } from "./definitions/gap-versus-rounds.ts";
+import { gapVersusSnr } from "./definitions/gap-versus-snr.ts";
 import type {
   CommonParameters,
   FigureDefinition,
@@ -21,7 +25,13 @@ export interface Figure {
   spec(parameters: unknown, table: readonly Row[]): Spec;
 }
 
-const figures: readonly Figure[] = [figure(gapVersusRank)];
+const figures: readonly Figure[] = [
+  figure(gapVersusRank),
+  figure(gapVersusSnr),
+  figure(gapVersusRounds),
+  figure(distortionVersusAntennas),
+  figure(convergence),
+];
 
 export const figureNames: readonly FigureName[] = figures.map(({ name }) => name);
 

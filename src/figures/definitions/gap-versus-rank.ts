@@ -35,7 +35,7 @@ export const gapVersusRank: FigureDefinition<GapVersusRankParameters> = {
   parameters: (quick) => ({
     channels: quick ? 2 : 12,
     firstSeed: 1,
-    scenario: referenceScenario(),
+    scenario: referenceScenario("exhaustive"),
     snrDb: quick ? [-10, 5] : [-10, 0, 10, 20],
     energySymbols: 1,
   }),

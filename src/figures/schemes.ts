@@ -1,0 +1,80 @@
+import { z } from "zod";
+import { type Scheme, schemes } from "../aircomp/index.ts";
+import type { PanelRow } from "./chart.ts";
+import { numberIn, where } from "./scenario.ts";
+import { type Series, seriesOf } from "./style.ts";
+import { geometricColumns, ratioColumns } from "./summary.ts";
+import type { Row } from "./types.ts";
+
+/** The scheme that the others are compared with. */
+export const baseScheme = "alternating";
+
+/** Schemes to compare; the base must be among them. */
+export const schemeList: z.ZodType<Scheme[]> = z
+  .array(z.enum(schemes))
+  .min(1)
+  .refine((list) => list.includes(baseScheme), `a list with "${baseScheme}"`);
+
+const labels: Partial<Readonly<Record<Scheme, string>>> = {
+  mrc: "MRC",
+  random: "random subspace",
+  ideal: "error-free",
+};
+
+export function schemeSeries(list: readonly Scheme[]): Series[] {
+  return seriesOf(list.map((key) => ({ key, label: labels[key] ?? key, reference: key === "ideal" })));
+}
+
+/**
+ * Means of `quantity` per scheme and point of the sweep, and means of its ratio to the base scheme on the same
+ * channels.
+ */
+export function compareSchemes(
+  rows: readonly Row[],
+  list: readonly Scheme[],
+  quantity: string,
+  sweep: { readonly name: string; readonly values: readonly number[] },
+  more: (rows: readonly Row[]) => Row = () => ({}),
+): Row[] {
+  const table: Row[] = [];
+  const rowsAt = (scheme: Scheme, x: number): Row[] =>
+    where(rows, { scheme, [sweep.name]: x }).sort((a, b) => numberIn(a, "channel") - numberIn(b, "channel"));
+  const values = (at: readonly Row[]): number[] => at.map((row) => numberIn(row, quantity));
+  for (const scheme of list) {
+    for (const x of sweep.values) {
+      const at = rowsAt(scheme, x);
+      const columns = geometricColumns(values(at));
+      table.push({ quantity, scheme, [sweep.name]: x, ...columns, ...more(at) });
+    }
+  }
+  for (const scheme of list) {
+    if (scheme === baseScheme || scheme === "ideal") continue;
+    for (const x of sweep.values) {
+      const columns = ratioColumns(values(rowsAt(scheme, x)), values(rowsAt(baseScheme, x)));
+      table.push({ quantity: `${quantity} ratio to ${baseScheme}`, scheme, [sweep.name]: x, ...columns });
+    }
+  }
+  return table;
+}
+
+/** Rows of a table as points of a panel; points without a finite mean are left out (the table counts them). */
+export function schemePoints(
+  table: readonly Row[],
+  quantity: string,
+  x: string,
+  options: { readonly band: boolean },
+): PanelRow[] {
+  return where(table, { quantity })
+    .filter((row) => typeof row.value === "number")
+    .map((row) => ({
+      series: String(row.scheme),
+      x: numberIn(row, x),
+      y: numberIn(row, "value"),
+      ...(options.band && row.low !== null ? { low: numberIn(row, "low"), high: numberIn(row, "high") } : {}),
+    }));
+}
+
+/** All y values that points and bands reach. */
+export function reach(points: readonly PanelRow[]): number[] {
+  return points.flatMap(({ y, low, high }) => [y, low ?? y, high ?? y]);
+}
