@@ -43,7 +43,10 @@ export function figuresCommand(program: Command): void {
       const plans = planFigures(flags);
       await checkPlotPackages();
       makeFolder(flags.out, "--out");
-      const written = await withCrew(jobs, (crew) => drawAll(crew, plans, flags.out));
+      const written = await withCrew(jobs, (crew) => {
+        process.stderr.write(`airfold: drawing ${plans.map(({ name }) => name).join(", ")} (${jobs} jobs)\n`);
+        return drawAll(crew, plans, flags.out);
+      });
       process.stdout.write(canonicalJson({ airfold: version, schemaVersion, figures: written }));
     });
 }

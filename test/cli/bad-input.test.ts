@@ -61,7 +61,9 @@ describe("bad files and flags", () => {
   it("not an object", () => refuses(["solve", "-"], "[1]", "input", /array.*object/));
   it(".npy of the wrong dtype", () => {
     const real = Buffer.from("\x93NUMPY\x01\x00", "latin1");
-    const header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 1, 1, 1), }".padEnd(117).concat("\n");
+    const header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 1, 1, 1), }"
+      .padEnd(117)
+      .concat("\n");
     const bytes = Buffer.concat([real, Buffer.from([118, 0]), Buffer.from(header), Buffer.alloc(8)]);
     path("real.npy", bytes);
     refuses(["beamform", path("p1.json", given("real.npy"))], undefined, "channel.file", /f8.*complex128/);
