@@ -10,33 +10,36 @@ export interface Axis {
   readonly labels: ReadonlyMap<number, string>;
 }
 
-/** A logarithmic axis that holds the given positive values. */
-export function logAxis(title: string, values: readonly number[]): Axis {
-  const low = Math.min(...values);
-  const high = Math.max(...values);
-  const decades = Math.log10(high / low);
-  // the ends lie on ticks: 1-9 of a decade, or decades alone where there are many
-  const steps = decades > 5 ? [1] : decades > 1.5 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
-  const ends = decadeTicks(low, high, steps);
-  const bottom = Math.max(...ends.filter((tick) => tick <= low * (1 + 1e-12)));
-  const top = Math.min(...ends.filter((tick) => tick >= high * (1 - 1e-12)));
+/**
+ * A logarithmic axis that holds the given positive values, with room for marks at both ends; long axes end on
+ * ticks unless `snap` is false.
+ */
+export function logAxis(title: string, values: readonly number[], snap = true): Axis {
+  const room = Math.max(Math.max(...values) / Math.min(...values), 1.05) ** 0.04;
+  let bottom = Math.min(...values) / room;
+  let top = Math.max(...values) * room;
+  if (snap && top / bottom > 16) {
+    const ends = decadeTicks(bottom, top, top / bottom > 1e5 ? [1] : [1, 2, 5]);
+    bottom = Math.max(...ends.filter((tick) => tick <= bottom));
+    top = Math.min(...ends.filter((tick) => tick >= top));
+  }
   const inside = (tick: number): boolean => tick >= bottom * (1 - 1e-12) && tick <= top * (1 + 1e-12);
   const span = Math.log10(top / bottom);
   const ticks = decadeTicks(bottom, top, [1, 2, 3, 4, 5, 6, 7, 8, 9]).filter(inside);
-  const named = span > 1.9 ? [1] : span > 0.9 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
+  const named = span > 1.6 ? [1] : span > 0.7 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
   const every = span > 8 ? 2 : 1;
   const labelled = decadeTicks(bottom, top, named)
     .filter(inside)
-    .filter((tick) => span <= 1.9 || Math.round(Math.log10(tick)) % every === 0);
-  const powers = span > 1.9 && (bottom < 0.009 || top > 9999);
+    .filter((tick) => span <= 1.6 || Math.round(Math.log10(tick)) % every === 0);
+  const powers = span > 1.6 && (bottom < 0.009 || top > 9999);
   const labels = new Map(labelled.map((tick) => [tick, powers ? powerLabel(tick) : String(tick)]));
   const all = [...new Set([...ticks, ...labelled])].sort((a, b) => a - b);
   return { title, log: true, domain: [bottom, top], ticks: all, labels };
 }
 
-/** A linear axis over exactly the given range. */
-export function linearAxis(title: string, domain: readonly [number, number], ticks: readonly number[]): Axis {
-  return { title, log: false, domain, ticks, labels: new Map(ticks.map((tick) => [tick, minus(tick)])) };
+/** Ticks at the given values, all of them named. */
+export function labelled(ticks: readonly number[]): Pick<Axis, "ticks" | "labels"> {
+  return { ticks, labels: new Map(ticks.map((tick) => [tick, minus(tick)])) };
 }
 
 /** Ticks at the given values of a swept quantity; on a log axis they are the only ones. */
@@ -46,7 +49,7 @@ export function sweepAxis(title: string, values: readonly number[], log: boolean
   const domain: [number, number] = log
     ? [low * (low / high) ** margin, high * (high / low) ** margin]
     : [low - margin * (high - low), high + margin * (high - low)];
-  return { title, log, domain, ticks: values, labels: new Map(values.map((value) => [value, minus(value)])) };
+  return { title, log, domain, ...labelled(values) };
 }
 
 /** The axis as Vega-Lite has it. */
@@ -95,6 +98,12 @@ function powerLabel(tick: number): string {
   if (exponent === 1) return "10";
   const digits = [...String(Math.abs(exponent))].map((digit) => superscripts[Number(digit)]).join("");
   return `10${exponent < 0 ? "⁻" : ""}${digits}`;
+}
+
+/** A positive number for a sentence, with two digits. */
+export function scientific(value: number): string {
+  const [digits, exponent] = value.toExponential(1).split("e");
+  return `${digits}·${powerLabel(Number(`1e${exponent}`))}`;
 }
 
 function minus(value: number): string {

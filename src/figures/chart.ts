@@ -143,17 +143,17 @@ function legendSpec(chart: Chart): Spec {
   const texts: Row[] = [];
   const keys: (Row & { readonly y: number })[] = [];
   const rings: Row[] = [];
-  let x = 0;
+  let x = -axisRoom;
   let y = lineHeight / 2;
   const place = (label: string, symbol: number): number => {
     const needed = symbol + measure(label, fontSize);
-    if (x > 0 && x + needed > width) {
-      x = 0;
+    if (x > -axisRoom && x + needed > width) {
+      x = -axisRoom;
       y += lineHeight;
     }
     const left = x;
     texts.push({ x: left + symbol, y, label });
-    x += needed + 14;
+    x += needed + 12;
     return left;
   };
   if (chart.legendTitle !== undefined) {

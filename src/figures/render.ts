@@ -28,8 +28,18 @@ export async function drawSpec(spec: Spec): Promise<{ svg: string; png: Uint8Arr
   };
   const turn = queue.then(draw);
   queue = turn.catch(() => undefined);
-  const svg = `${await turn}\n`;
+  const svg = `${renumber(await turn)}\n`;
   const font = { loadSystemFonts: false, fontFiles: [fontFile()], defaultFontFamily: fontFamily };
   const png = new resvg.Resvg(svg, { font, fitTo: { mode: "zoom", value: zoom }, background: "white" });
   return { svg, png: new Uint8Array(png.render().asPng()) };
+}
+
+/** Vega numbers clip paths through the life of the process; here they count from 0 in every file. */
+function renumber(svg: string): string {
+  const names = new Map<string, string>();
+  return svg.replaceAll(/(?<=id="|url\(#)clip\d+/g, (id) => {
+    const name = names.get(id) ?? `clip${names.size}`;
+    names.set(id, name);
+    return name;
+  });
 }

@@ -17,7 +17,6 @@ export const schemeList: z.ZodType<Scheme[]> = z
 
 const labels: Partial<Readonly<Record<Scheme, string>>> = {
   mrc: "MRC",
-  random: "random subspace",
   ideal: "error-free",
 };
 
@@ -77,4 +76,13 @@ export function schemePoints(
 /** All y values that points and bands reach. */
 export function reach(points: readonly PanelRow[]): number[] {
   return points.flatMap(({ y, low, high }) => [y, low ?? y, high ?? y]);
+}
+
+/** A sentence on the runs of the base scheme that ended at their iteration limit, or nothing. */
+export function limitNote(table: readonly Row[], channels: number): string {
+  const points = table.filter((row) => row.scheme === baseScheme && typeof row.converged === "number");
+  const runs = points.length * channels;
+  const converged = points.reduce((sum, row) => sum + numberIn(row, "converged"), 0);
+  if (converged === runs) return "";
+  return ` The ${baseScheme} scheme stopped at its iteration limit in ${runs - converged} of ${runs} cases.`;
 }

@@ -36,6 +36,14 @@ export function seriesOf(names: readonly { key: string; label: string; reference
   }));
 }
 
+/** An SNR in words. */
+export function decibels(value: number): string {
+  return `${String(value).replace("-", "−")} dB`;
+}
+
+/** A y axis title that figures share; the loss has the unit that the user gives it. */
+export const gapTitle = "Optimality gap bound (units of the loss)";
+
 export const textColor = "#222222";
 export const fontSize = 11;
 export const smallFontSize = 9;

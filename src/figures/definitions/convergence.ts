@@ -12,7 +12,7 @@ import {
   where,
 } from "../scenario.ts";
 import { quantile } from "../statistics.ts";
-import { seriesOf } from "../style.ts";
+import { decibels, seriesOf } from "../style.ts";
 import type { CommonParameters, FigureDefinition, Row } from "../types.ts";
 
 export interface ConvergenceParameters extends CommonParameters {
@@ -38,7 +38,7 @@ export const convergence: FigureDefinition<ConvergenceParameters> = {
   name: "convergence",
   schema,
   parameters: (quick) => ({
-    channels: quick ? 3 : 12,
+    channels: quick ? 3 : 8,
     firstSeed: 1,
     scenario: referenceScenario("backtracking"),
     snrDb: quick ? [0, 20] : [-10, 0, 10, 20, 30],
@@ -118,18 +118,21 @@ export const convergence: FigureDefinition<ConvergenceParameters> = {
       }),
     );
     const highest = Math.max(2 * lowest, ...points.map(({ high }) => high ?? 0));
+    const unfinished = snrDb.flatMap((snr) => {
+      const [row] = where(table, { snrDb: snr });
+      const left = numberIn(row!, "channels") - numberIn(row!, "converged");
+      return left === 0 ? [] : [`${left} of ${channels} at ${decibels(snr)}`];
+    });
+    const limits = unfinished.length === 0 ? "" : ` Not converged by then: ${unfinished.join(", ")}.`;
     return chartSpec({
       description: "Excess distortion of the alternating scheme against the iteration for several SNRs",
-      x: logAxis("Iteration", iterations),
-      series: seriesOf(
-        snrDb.map((snr) => ({ key: String(snr), label: `${String(snr).replace("-", "−")} dB` })),
-      ),
+      x: logAxis("Iteration", iterations, false),
+      series: seriesOf(snrDb.map((snr) => ({ key: String(snr), label: decibels(snr) }))),
       legendTitle: "SNR",
       panels: [{ height: 220, y: logAxis("Excess distortion ω/ω* − 1", [lowest, highest]), rows: points }],
       note:
         `Alternating scheme; ω* is its own value after ${referenceIterations} iterations, or at convergence. Line: ` +
-        `median over ${channels} channels; band: 10 % to 90 % of them. Effort "fast" ends after 50 iterations, ` +
-        `"default" after 500.`,
+        `median over ${channels} channels; band: from the lowest to the highest of them.${limits}`,
     });
   },
 };

@@ -12,7 +12,7 @@ import { ComplexStack } from "../../linalg/index.ts";
 import { logAxis, sweepAxis } from "../axes.ts";
 import { chartSpec } from "../chart.ts";
 import { allRows, commonFields, countList, referenceScenario, scenarioAt } from "../scenario.ts";
-import { compareSchemes, reach, schemeList, schemePoints, schemeSeries } from "../schemes.ts";
+import { compareSchemes, limitNote, reach, schemeList, schemePoints, schemeSeries } from "../schemes.ts";
 import type { CommonParameters, FigureDefinition, Row } from "../types.ts";
 
 export interface DistortionVersusAntennasParameters extends CommonParameters {
@@ -86,7 +86,7 @@ export const distortionVersusAntennas: FigureDefinition<DistortionVersusAntennas
       ],
       note:
         `SNR ${snrDb} dB. Geometric mean over ${channels} channels; smaller arrays are parts of larger ones. ` +
-        `Below: the same channels compared, band: 95 % t-interval of the paired log-ratios.`,
+        `Below: the same channels compared, band: 95 % t-interval of the paired log-ratios.${limitNote(table, channels)}`,
     });
   },
 };

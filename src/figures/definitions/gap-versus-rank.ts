@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { minimizeOptimalityGap } from "../../bounds/index.ts";
-import { logAxis, sweepAxis } from "../axes.ts";
+import { labelled, logAxis, sweepAxis } from "../axes.ts";
 import { chartSpec, type PanelRow } from "../chart.ts";
 import {
   allRows,
@@ -12,7 +12,7 @@ import {
   scenarioAt,
   where,
 } from "../scenario.ts";
-import { seriesOf } from "../style.ts";
+import { decibels, gapTitle, seriesOf } from "../style.ts";
 import { geometricColumns, infiniteNote } from "../summary.ts";
 import type { CommonParameters, FigureDefinition, Row } from "../types.ts";
 
@@ -87,7 +87,7 @@ export const gapVersusRank: FigureDefinition<GapVersusRankParameters> = {
       description: "Optimality gap against LoRA rank for several SNRs",
       x: { ...sweepAxis("LoRA rank r", [1, maxRank], false, 0.03), ...labelled(ticks) },
       series: seriesOf([
-        ...snrDb.map((snr) => ({ key: String(snr), label: `${String(snr).replace("-", "−")} dB` })),
+        ...snrDb.map((snr) => ({ key: String(snr), label: decibels(snr) })),
         { key: "ideal", label: "error-free", reference: true },
       ]),
       legendTitle: "SNR",
@@ -96,7 +96,7 @@ export const gapVersusRank: FigureDefinition<GapVersusRankParameters> = {
         {
           height: 230,
           y: logAxis(
-            "Optimality gap (bound), unit of the loss",
+            gapTitle,
             seen.filter((gap) => gap >= lowest * 0.5),
           ),
           rows: points.map(({ point }) => point),
@@ -106,18 +106,11 @@ export const gapVersusRank: FigureDefinition<GapVersusRankParameters> = {
         },
       ],
       note:
-        `Geometric mean over ${channels} channels; band: 95 % t-interval of the mean of log₁₀. The energy of a round ` +
+        `Geometric mean over ${channels} channels; band (often within the line): 95 % t-interval of the mean of log₁₀. The energy of a round ` +
         `is fixed: that of one OFDM symbol at the SNR shown, spread over the r symbols that rank r needs.${infiniteNote(table)}`,
     });
   },
 };
-
-function labelled(ticks: readonly number[]): {
-  ticks: readonly number[];
-  labels: ReadonlyMap<number, string>;
-} {
-  return { ticks, labels: new Map(ticks.map((tick) => [tick, String(tick)])) };
-}
 
 function pointOf(row: Row): PanelRow {
   const band =

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { minimizeOptimalityGap, optimalityGap, rankProblem } from "../../bounds/index.ts";
-import { linearAxis, logAxis } from "../axes.ts";
+import { labelled, logAxis, sweepAxis } from "../axes.ts";
 import { chartSpec, type PanelRow } from "../chart.ts";
 import {
   allRows,
@@ -12,7 +12,7 @@ import {
   scenarioAt,
   where,
 } from "../scenario.ts";
-import { seriesOf } from "../style.ts";
+import { decibels, gapTitle, seriesOf } from "../style.ts";
 import { geometricColumns, infiniteNote } from "../summary.ts";
 import type { CommonParameters, FigureDefinition, Row } from "../types.ts";
 
@@ -77,9 +77,9 @@ export const gapVersusRounds: FigureDefinition<GapVersusRoundsParameters> = {
     const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => part * last).filter(Number.isInteger);
     return chartSpec({
       description: "Optimality gap against training rounds for several SNRs",
-      x: linearAxis("Training rounds T", [0, last], ticks),
+      x: { ...sweepAxis("Training rounds T", [0, last], false), ...labelled(ticks) },
       series: seriesOf([
-        ...snrDb.map((snr) => ({ key: String(snr), label: `${String(snr).replace("-", "−")} dB` })),
+        ...snrDb.map((snr) => ({ key: String(snr), label: decibels(snr) })),
         { key: "ideal", label: "error-free", reference: true },
       ]),
       legendTitle: "SNR",
@@ -87,15 +87,16 @@ export const gapVersusRounds: FigureDefinition<GapVersusRoundsParameters> = {
         {
           height: 220,
           y: logAxis(
-            "Optimality gap (bound)",
+            gapTitle,
             shown.flatMap(({ y, low, high }) => [y, low ?? y, high ?? y]),
           ),
           rows: points,
         },
       ],
       note:
-        `Unit of the loss. Rank of every curve: the best after ${last} rounds. Geometric mean over ${channels} channels; ` +
-        `band: 95 % t-interval of the mean of log₁₀. The level that a curve ends on is its noise floor ` +
+        `Rank of every curve: the best after ${last} rounds; SNR: that of one OFDM symbol with all the energy of a round. ` +
+        `Geometric mean over ${channels} channels; ` +
+        `band (often within the line): 95 % t-interval of the mean of log₁₀. The level that a curve ends on is its noise floor ` +
         `b₁/(2μ) plus the residual of its rank.${infiniteNote(table)}`,
     });
   },

@@ -1,0 +1,45 @@
+import {
+  type FigureName,
+  type FigureParameters,
+  figureParameters,
+  figureTaskCount,
+  runFigureTask,
+  type TaskResult,
+} from "../../src/figures/index.ts";
+
+/** Parameters that take milliseconds: few antennas, channels and points. */
+export function tinyParameters(name: FigureName): FigureParameters {
+  const quick = figureParameters(name, { quick: true });
+  const { scenario } = quick;
+  const small = { devices: 3, subcarriers: 2, receiveAntennas: 4, transmitAntennas: 2, taps: 2 };
+  const sweeps: Record<FigureName, object> = {
+    "gap-versus-rank": { snrDb: [0, 10] },
+    "gap-versus-snr": { snrDb: [0, 10] },
+    "gap-versus-rounds": { snrDb: [0, 10], rounds: [0, 10, 20] },
+    "distortion-versus-antennas": { receiveAntennas: [2, 4] },
+    convergence: { snrDb: [0, 10], iterations: [1, 2, 5], referenceIterations: 30 },
+  };
+  return {
+    ...quick,
+    channels: 3,
+    scenario: {
+      ...scenario,
+      channel: { ...scenario.channel, ...small } as typeof scenario.channel,
+      link: { ...scenario.link, streams: 2 },
+      lora: { ...scenario.lora, layers: [{ dOut: 8, dIn: 6 }] },
+    },
+    ...sweeps[name],
+  };
+}
+
+export function runAll(name: FigureName, parameters: FigureParameters): TaskResult[] {
+  const count = figureTaskCount(name, parameters);
+  return Array.from({ length: count }, (_, index) => runFigureTask(name, parameters, index));
+}
+
+/** Parses CSV without quoted line breaks. */
+export function parseCsv(text: string): Record<string, string>[] {
+  const lines = text.trimEnd().split("\r\n");
+  const [header, ...rest] = lines.map((line) => line.split(","));
+  return rest.map((fields) => Object.fromEntries(header!.map((name, i) => [name, fields[i]!])));
+}
