@@ -65,6 +65,7 @@ function stationarySplit(state: Evaluation, start: Float64Array, multiplier: num
   let best = state.evaluate(shares, multiplier);
   const target = new Float64Array(count);
   const trial = new Float64Array(count);
+  let previous = Number.POSITIVE_INFINITY;
   for (let iteration = 0; iteration < 200; iteration++) {
     state.evaluate(shares, multiplier, true);
     let total = 0;
@@ -81,14 +82,17 @@ function stationarySplit(state: Evaluation, start: Float64Array, multiplier: num
       for (let i = 0; i < count; i++) sum += trial[i] = shares[i]! ** (1 - step) * target[i]! ** step;
       for (let i = 0; i < count; i++) trial[i]! /= sum;
       const value = state.evaluate(trial, multiplier);
-      if (value < best) {
+      // near the minimum values differ by rounding only, while the shares can still be made more exact
+      const polishes = step === 1 && largest < previous / 2 && value <= best * (1 + 1e-14);
+      if (value < best || polishes) {
         shares = trial.slice();
-        best = value;
+        best = Math.min(best, value);
         accepted = true;
         break;
       }
     }
-    if (!accepted || largest < 1e-9) break;
+    if (!accepted || largest < 1e-14) break;
+    previous = largest;
   }
   return shares;
 }
