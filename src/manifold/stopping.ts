@@ -1,0 +1,53 @@
+import { checkInteger, checkNumber } from "../core/index.ts";
+import type { StopRule } from "./solver.ts";
+
+/** Stops after n iterations. */
+export function maxIterations(n: number): StopRule {
+  checkInteger(n, "maxIterations", 0);
+  return ({ iteration }) => (iteration >= n ? "max-iterations" : undefined);
+}
+
+/** Stops at a Riemannian gradient norm of at most `tolerance`. */
+export function gradientNorm(tolerance: number): StopRule {
+  checkNumber(tolerance, "gradientNorm", 0);
+  return (progress) => (progress.gradientNorm <= tolerance ? "gradient-norm" : undefined);
+}
+
+/** Stops when an iteration lowers the cost by at most `tolerance` times max(1e-300, |cost|). */
+export function relativeDecrease(tolerance: number): StopRule {
+  checkNumber(tolerance, "relativeDecrease", 0);
+  return ({ iteration, cost, previousCost }) =>
+    iteration > 0 && previousCost - cost <= tolerance * Math.max(1e-300, Math.abs(cost))
+      ? "relative-decrease"
+      : undefined;
+}
+
+/** Stops after this many milliseconds; needs a `clock` (results then depend on the machine's speed). */
+export function maxTime(milliseconds: number): StopRule {
+  checkNumber(milliseconds, "maxTime", 0);
+  return ({ elapsed }) => (elapsed !== undefined && elapsed >= milliseconds ? "max-time" : undefined);
+}
+
+/** Stops when one of the rules does; the first in order gives the reason. */
+export function anyOf(...rules: readonly StopRule[]): StopRule {
+  return (progress) => {
+    for (const rule of rules) {
+      const reason = rule(progress);
+      if (reason !== undefined) return reason;
+    }
+    return undefined;
+  };
+}
+
+/** Stops when all of the rules do; the first gives the reason. */
+export function allOf(...rules: readonly StopRule[]): StopRule {
+  return (progress) => {
+    let first: ReturnType<StopRule>;
+    for (const rule of rules) {
+      const reason = rule(progress);
+      if (reason === undefined) return undefined;
+      first ??= reason;
+    }
+    return first;
+  };
+}
