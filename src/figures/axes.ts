@@ -1,3 +1,4 @@
+import { signed } from "./style.ts";
 import type { Spec } from "./types.ts";
 
 /** A scale with the ticks that belong on it. */
@@ -19,7 +20,7 @@ export function logAxis(title: string, values: readonly number[], snap = true): 
   let bottom = Math.min(...values) / room;
   let top = Math.max(...values) * room;
   if (snap && top / bottom > 16) {
-    const ends = decadeTicks(bottom, top, top / bottom > 1e5 ? [1] : [1, 2, 5]);
+    const ends = decadeTicks(bottom, top, [1, 2, 5]);
     bottom = Math.max(...ends.filter((tick) => tick <= bottom));
     top = Math.min(...ends.filter((tick) => tick >= top));
   }
@@ -37,9 +38,14 @@ export function logAxis(title: string, values: readonly number[], snap = true): 
   return { title, log: true, domain: [bottom, top], ticks: all, labels };
 }
 
+/** The axis above `bottom`. */
+export function above(bottom: number, axis: Axis): Axis {
+  return { ...axis, domain: [bottom, axis.domain[1]], ticks: axis.ticks.filter((tick) => tick >= bottom) };
+}
+
 /** Ticks at the given values, all of them named. */
 export function labelled(ticks: readonly number[]): Pick<Axis, "ticks" | "labels"> {
-  return { ticks, labels: new Map(ticks.map((tick) => [tick, minus(tick)])) };
+  return { ticks, labels: new Map(ticks.map((tick) => [tick, signed(tick)])) };
 }
 
 /** Ticks at the given values of a swept quantity; on a log axis they are the only ones. */
@@ -104,8 +110,4 @@ function powerLabel(tick: number): string {
 export function scientific(value: number): string {
   const [digits, exponent] = value.toExponential(1).split("e");
   return `${digits}·${powerLabel(Number(`1e${exponent}`))}`;
-}
-
-function minus(value: number): string {
-  return String(value).replace("-", "−");
 }

@@ -36,9 +36,9 @@ export function seriesOf(names: readonly { key: string; label: string; reference
   }));
 }
 
-/** An SNR in words. */
-export function decibels(value: number): string {
-  return `${String(value).replace("-", "−")} dB`;
+/** A number with the minus sign of text. */
+export function signed(value: number): string {
+  return String(value).replace("-", "−");
 }
 
 /** A y axis title that figures share; the loss has the unit that the user gives it. */

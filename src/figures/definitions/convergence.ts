@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { channelFromSpec, type DesignRow, designBeamformers, powerFromSnr } from "../../aircomp/index.ts";
-import { logAxis } from "../axes.ts";
+import { above, logAxis } from "../axes.ts";
 import { chartSpec, type PanelRow } from "../chart.ts";
 import {
   allRows,
@@ -12,7 +12,7 @@ import {
   where,
 } from "../scenario.ts";
 import { quantile } from "../statistics.ts";
-import { decibels, seriesOf } from "../style.ts";
+import { seriesOf, signed } from "../style.ts";
 import type { CommonParameters, FigureDefinition, Row } from "../types.ts";
 
 export interface ConvergenceParameters extends CommonParameters {
@@ -121,18 +121,24 @@ export const convergence: FigureDefinition<ConvergenceParameters> = {
     const unfinished = snrDb.flatMap((snr) => {
       const [row] = where(table, { snrDb: snr });
       const left = numberIn(row!, "channels") - numberIn(row!, "converged");
-      return left === 0 ? [] : [`${left} of ${channels} at ${decibels(snr)}`];
+      return left === 0 ? [] : [`${left} of ${channels} at ${signed(snr)} dB`];
     });
     const limits = unfinished.length === 0 ? "" : ` Not converged by then: ${unfinished.join(", ")}.`;
     return chartSpec({
       description: "Excess distortion of the alternating scheme against the iteration for several SNRs",
       x: logAxis("Iteration", iterations, false),
-      series: seriesOf(snrDb.map((snr) => ({ key: String(snr), label: decibels(snr) }))),
-      legendTitle: "SNR",
-      panels: [{ height: 220, y: logAxis("Excess distortion ω/ω* − 1", [lowest, highest]), rows: points }],
+      series: seriesOf(snrDb.map((snr) => ({ key: String(snr), label: signed(snr) }))),
+      legendTitle: "SNR (dB)",
+      panels: [
+        {
+          height: 220,
+          y: above(lowest, logAxis("Excess distortion ω/ω* − 1", [lowest, highest])),
+          rows: points,
+        },
+      ],
       note:
         `Alternating scheme; ω* is its own value after ${referenceIterations} iterations, or at convergence. Line: ` +
-        `median over ${channels} channels; band: from the lowest to the highest of them.${limits}`,
+        `median over ${channels} channels; band: from the lowest to the highest of them; what is below 10⁻⁴ is not shown.${limits}`,
     });
   },
 };

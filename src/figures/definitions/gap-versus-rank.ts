@@ -12,7 +12,7 @@ import {
   scenarioAt,
   where,
 } from "../scenario.ts";
-import { decibels, gapTitle, seriesOf } from "../style.ts";
+import { gapTitle, seriesOf, signed } from "../style.ts";
 import { geometricColumns, infiniteNote } from "../summary.ts";
 import type { CommonParameters, FigureDefinition, Row } from "../types.ts";
 
@@ -87,10 +87,10 @@ export const gapVersusRank: FigureDefinition<GapVersusRankParameters> = {
       description: "Optimality gap against LoRA rank for several SNRs",
       x: { ...sweepAxis("LoRA rank r", [1, maxRank], false, 0.03), ...labelled(ticks) },
       series: seriesOf([
-        ...snrDb.map((snr) => ({ key: String(snr), label: decibels(snr) })),
+        ...snrDb.map((snr) => ({ key: String(snr), label: signed(snr) })),
         { key: "ideal", label: "error-free", reference: true },
       ]),
-      legendTitle: "SNR",
+      legendTitle: "SNR (dB)",
       ringLabel: "optimum",
       panels: [
         {

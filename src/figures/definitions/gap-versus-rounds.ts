@@ -12,7 +12,7 @@ import {
   scenarioAt,
   where,
 } from "../scenario.ts";
-import { decibels, gapTitle, seriesOf } from "../style.ts";
+import { gapTitle, seriesOf, signed } from "../style.ts";
 import { geometricColumns, infiniteNote } from "../summary.ts";
 import type { CommonParameters, FigureDefinition, Row } from "../types.ts";
 
@@ -79,10 +79,10 @@ export const gapVersusRounds: FigureDefinition<GapVersusRoundsParameters> = {
       description: "Optimality gap against training rounds for several SNRs",
       x: { ...sweepAxis("Training rounds T", [0, last], false), ...labelled(ticks) },
       series: seriesOf([
-        ...snrDb.map((snr) => ({ key: String(snr), label: decibels(snr) })),
+        ...snrDb.map((snr) => ({ key: String(snr), label: signed(snr) })),
         { key: "ideal", label: "error-free", reference: true },
       ]),
-      legendTitle: "SNR",
+      legendTitle: "SNR (dB)",
       panels: [
         {
           height: 220,
