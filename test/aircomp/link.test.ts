@@ -40,6 +40,24 @@ function squaredError(a: ArrayLike<number>, b: Float64Array): number {
   return b.reduce((sum, x, i) => sum + (a[i]! - x) ** 2, 0);
 }
 
+/** Squared errors over many seeds: their mean, its 4-sigma interval, and what was predicted. */
+function sampleErrors(
+  options: Omit<AggregationOptions, "seed">,
+  draws: number,
+): { readonly mean: number; readonly interval: number; readonly predicted: number } {
+  const truth = weightedMean(options.gradients, weights);
+  const errors: number[] = [];
+  let predicted = 0;
+  for (let seed = 0; seed < draws; seed++) {
+    const aggregate = aggregateOverTheAir({ ...options, seed });
+    errors.push(squaredError(aggregate.estimate, truth));
+    predicted = aggregate.expectedSquaredError;
+  }
+  const mean = errors.reduce((sum, e) => sum + e, 0) / draws;
+  const variance = errors.reduce((sum, e) => sum + (e - mean) ** 2, 0) / (draws - 1);
+  return { mean, interval: 4 * Math.sqrt(variance / draws), predicted };
+}
+
 /** K gradients of Q normal entries: own part, common part, and a mean of each device. */
 function normalGradients(
   entries: number,
@@ -67,21 +85,10 @@ describe("the error of the estimate", () => {
     ["two entries that fill a symbol", normalGradients(2, 0.5, 0.5, (k) => k), narrow()],
   ];
   test.each(cases)("is the predicted one in the mean: %s", (_, list, change) => {
-    const draws = 400;
-    const options = { ...link, gradients: list, ...change };
-    const truth = weightedMean(list, weights);
-    const errors: number[] = [];
-    let predicted = 0;
-    for (let seed = 0; seed < draws; seed++) {
-      const aggregate = aggregateOverTheAir({ ...options, seed });
-      errors.push(squaredError(aggregate.estimate, truth));
-      predicted = aggregate.expectedSquaredError;
-    }
-    const mean = errors.reduce((sum, e) => sum + e, 0) / draws;
-    const deviation = Math.sqrt(errors.reduce((sum, e) => sum + (e - mean) ** 2, 0) / (draws - 1));
-    expect(Math.abs(mean - predicted)).toBeLessThan((4 * deviation) / Math.sqrt(draws));
+    const { mean, interval, predicted } = sampleErrors({ ...link, gradients: list, ...change }, 400);
+    expect(Math.abs(mean - predicted)).toBeLessThan(interval);
     // the interval means something
-    expect(deviation / Math.sqrt(draws)).toBeLessThan(0.1 * mean);
+    expect(interval).toBeLessThan(0.4 * mean);
   });
 
   function handmadeDesign() {
@@ -234,36 +241,19 @@ describe("inputs", () => {
       aggregateOverTheAir({ ...link, gradients, seed: 1 }).expectedSquaredError;
     expect(Math.abs(run(permuted) / run(list) - 1)).toBeLessThan(1e-12);
     // and on average the errors agree
-    const mean = (gradients: readonly Gradient[]): number => {
-      const truth = weightedMean(gradients, weights);
-      let sum = 0;
-      for (let seed = 0; seed < 300; seed++)
-        sum += squaredError(aggregateOverTheAir({ ...link, gradients, seed }).estimate, truth);
-      return sum / 300;
-    };
-    expect(Math.abs(mean(permuted) / mean(list) - 1)).toBeLessThan(0.1);
+    const plain = sampleErrors({ ...link, gradients: list }, 300);
+    const other = sampleErrors({ ...link, gradients: permuted }, 300);
+    expect(Math.abs(other.mean - plain.mean)).toBeLessThan(Math.hypot(plain.interval, other.interval));
   });
 
   test("Q need not be a multiple of 2 S M: padding is predicted as if it had errors too, Q/P to 1 times the truth", () => {
     for (const entries of [1, 5, 13]) {
       const list = normalGradients(entries, 0.5, 0.5, (k) => k);
-      const truth = weightedMean(list, weights);
-      const draws = 2000;
-      let sum = 0;
-      let squares = 0;
-      let predicted = 0;
-      for (let seed = 0; seed < draws; seed++) {
-        const found = aggregateOverTheAir({ ...link, gradients: list, seed });
-        const error = squaredError(found.estimate, truth);
-        sum += error / draws;
-        squares += error ** 2 / draws;
-        predicted = found.expectedSquaredError;
-      }
-      const interval = 4 * Math.sqrt((squares - sum ** 2) / draws);
+      const { mean, interval, predicted } = sampleErrors({ ...link, gradients: list }, 2000);
       // P positions on the air: their errors add up to P/Q times the prediction, those of the Q entries to less
       const positions = 8 * Math.ceil(entries / 8);
-      expect(predicted).toBeLessThan(sum + interval);
-      expect(predicted).toBeGreaterThan((entries / positions) * (sum - interval));
+      expect(predicted).toBeLessThan(mean + interval);
+      expect(predicted).toBeGreaterThan((entries / positions) * (mean - interval));
     }
   });
 
