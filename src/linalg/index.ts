@@ -27,10 +27,16 @@ export {
   toParts,
   zeros,
 } from "./construct.ts";
+export { determinant, type LogDeterminant, logDetLu } from "./determinant.ts";
 export { eigHermitian, type HermitianEigen } from "./eigHermitian.ts";
-export { inverse, luSolve } from "./lu.ts";
-export { sqrtmHermitian } from "./matrixFunctions.ts";
+export { eigHermitianGeneralized } from "./eigHermitianGeneralized.ts";
+export { expm } from "./expm.ts";
+export { inverse, type Lu, lu, luSolve } from "./lu.ts";
+export { expmHermitian, inverseSqrtmHermitian, logmHermitian, sqrtmHermitian } from "./matrixFunctions.ts";
+export { conditionNumber, type NormKind, norm } from "./norms.ts";
 export { type Polar, polar } from "./polar.ts";
-export { type Qr, qr } from "./qr.ts";
-export { pseudoInverse, type Svd, svd } from "./svd.ts";
+export { type PivotedQr, type Qr, type QrOptions, qr } from "./qr.ts";
+export { diagonal, fromDiagonal, hermitianPart, kronecker, skewHermitianPart } from "./structure.ts";
+export { nullSpace, orthonormalBasis, rank } from "./subspaces.ts";
+export { pseudoInverse, type Svd, svd, svdValues } from "./svd.ts";
 export { type ComplexMatrix, ComplexStack } from "./types.ts";

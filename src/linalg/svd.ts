@@ -40,6 +40,19 @@ export function svd(a: ComplexMatrix, options: { readonly full?: boolean } = {})
 }
 
 /**
+ * The min(rows, cols) singular values alone, descending: the same bits as `svd(a).s`, in less time.
+ * @throws InputError on NaN or Infinity.
+ */
+export function svdValues(a: ComplexMatrix): Float64Array {
+  checkMatrix(a, "a");
+  const s = new Float64Array(Math.min(a.rows, a.cols));
+  if (kernel.jacobiSingularValues(a.data, 0, s, 0, workspace(a.rows, a.cols)) < 0) {
+    throw new Error(`svdValues: the Jacobi sweeps did not converge on this ${a.rows} x ${a.cols} matrix`);
+  }
+  return s;
+}
+
+/**
  * The Moore-Penrose pseudo-inverse, cols x rows. Singular values up to `tolerance` times the largest count as
  * zero; the default is max(rows, cols) times the unit roundoff 2^-52.
  * @throws InputError on NaN or Infinity, or a negative tolerance.

@@ -67,6 +67,14 @@ export function checkSameShape(a: ComplexMatrix, b: ComplexMatrix): void {
   }
 }
 
+/** A result that is finite; throws {@link InputError} naming the argument `field` it overflowed for otherwise. */
+export function checkRange<T extends Float64Array>(result: T, field: string, found: string): T {
+  let probe = 0;
+  for (let i = 0; i < result.length; i++) probe += 0 * result[i]!;
+  if (probe === 0) return result;
+  throw new InputError(field, found, `a result within the range of doubles (${Number.MAX_VALUE})`);
+}
+
 function checkLayout(m: unknown, field: string): ComplexMatrix {
   const expected = "a complex matrix { rows, cols, data: Float64Array }";
   if (m === null || typeof m !== "object") throw new InputError(field, describe(m), expected);

@@ -5,14 +5,20 @@
  */
 export { completeBasis } from "./basis.ts";
 export { choleskyFactor, choleskySolve, solveLower, solveLowerConjugate } from "./cholesky.ts";
+export { createExpmWorkspace, type ExpmWorkspace, expm } from "./expm.ts";
 export {
   createHermitianEigenWorkspace,
   type HermitianEigenWorkspace,
   hermitianEigen,
 } from "./hermitianEigen.ts";
 export { applyReflector, makeReflector } from "./householder.ts";
-export { createJacobiSvdWorkspace, type JacobiSvdWorkspace, jacobiSvd } from "./jacobiSvd.ts";
-export { luFactor, luSolve } from "./lu.ts";
+export {
+  createJacobiSvdWorkspace,
+  type JacobiSvdWorkspace,
+  jacobiSingularValues,
+  jacobiSvd,
+} from "./jacobiSvd.ts";
+export { luEliminate, luFactor, luSolve } from "./lu.ts";
 export { addHermitianOuter, multiply, multiplyConjugateLeft, multiplyConjugateRight } from "./multiply.ts";
 export { createQrWorkspace, type QrWorkspace, qrFactor } from "./qr.ts";
 export { tridiagonalEigen } from "./tridiagonalEigen.ts";

@@ -7,7 +7,8 @@ import {
 import { applyReflector, makeReflector } from "./householder.ts";
 import { orthogonaliseRows } from "./jacobi.ts";
 import { multiplyConjugateLeft, multiplyConjugateRight } from "./multiply.ts";
-import { conjugateTranspose, largestPart, powerOfTwoScale, squaredNorm } from "./vector.ts";
+import { bringLargestForward } from "./qr.ts";
+import { conjugateTranspose, largestPart, powerOfTwoScale } from "./vector.ts";
 
 /** Buffers for the SVD of rows x cols matrices; make one per size and reuse it. */
 export interface JacobiSvdWorkspace {
@@ -77,27 +78,11 @@ export function jacobiSvd(
 ): number {
   const { rows, cols, columns, long, lower, rotations, tau, norms, order, pivots } = work;
   const factor = powerOfTwoScale(largestPart(a, aOffset, rows * cols), 500);
-  const wide = rows < cols || (rows === cols && rowsVaryMore(a, aOffset, rows, factor, norms));
+  const wide = factorThroughConjugate(a, aOffset, factor, work);
   const length = wide ? cols : rows;
   const count = wide ? rows : cols;
   const stride = 2 * length;
-  if (wide) {
-    for (let i = 0, end = stride * count; i < end; i += 2) {
-      columns[i] = factor * a[aOffset + i]!;
-      columns[i + 1] = -factor * a[aOffset + i + 1]!;
-    }
-  } else {
-    for (let i = 0, p = aOffset; i < rows; i++) {
-      for (let j = 0, q = 2 * i; j < cols; j++, p += 2, q += stride) {
-        columns[q] = factor * a[p]!;
-        columns[q + 1] = factor * a[p + 1]!;
-      }
-    }
-  }
-  factorWithPivoting(columns, length, count, lower, tau, pivots);
-  for (let j = 0; j < count; j++) order[j] = j;
-  startRotations(work, count);
-  const sweeps = orthogonaliseRows(lower, count, rotations, count, count, norms, order);
+  const sweeps = reduce(a, aOffset, factor, wide, true, work);
 
   // R = W diag(s) X^H, W the rotations and X the normalised columns of R^H: long factor Q W, short factor P X.
   long.fill(0);
@@ -137,6 +122,71 @@ export function jacobiSvd(
     }
   }
   return sweeps;
+}
+
+/**
+ * The singular values alone (min(rows, cols), descending): the same bits as those of {@link jacobiSvd}, without
+ * the work for the factors. Returns the number of sweeps, or -1.
+ */
+export function jacobiSingularValues(
+  a: Float64Array,
+  aOffset: number,
+  s: Float64Array,
+  sOffset: number,
+  work: JacobiSvdWorkspace,
+): number {
+  const { rows, cols, norms, order } = work;
+  const factor = powerOfTwoScale(largestPart(a, aOffset, rows * cols), 500);
+  const wide = factorThroughConjugate(a, aOffset, factor, work);
+  const sweeps = reduce(a, aOffset, factor, wide, false, work);
+  for (let j = 0; j < norms.length; j++) s[sOffset + j] = norms[order[j]!]! / factor;
+  return sweeps;
+}
+
+/** Whether A^H is factored instead of A: it is wide, or square with rows that vary more than its columns. */
+function factorThroughConjugate(
+  a: Float64Array,
+  aOffset: number,
+  factor: number,
+  work: JacobiSvdWorkspace,
+): boolean {
+  const { rows, cols, norms } = work;
+  return rows < cols || (rows === cols && rowsVaryMore(a, aOffset, rows, factor, norms));
+}
+
+/**
+ * Pivoted QR of factor A (factor A^H if `wide`), then rotations of the columns of R^H until they are orthogonal;
+ * `norms` and `order` then hold the singular values. The rotations are kept only with `vectors`.
+ */
+function reduce(
+  a: Float64Array,
+  aOffset: number,
+  factor: number,
+  wide: boolean,
+  vectors: boolean,
+  work: JacobiSvdWorkspace,
+): number {
+  const { rows, cols, columns, lower, rotations, tau, norms, order, pivots } = work;
+  const length = wide ? cols : rows;
+  const count = wide ? rows : cols;
+  const stride = 2 * length;
+  if (wide) {
+    for (let i = 0, end = stride * count; i < end; i += 2) {
+      columns[i] = factor * a[aOffset + i]!;
+      columns[i + 1] = -factor * a[aOffset + i + 1]!;
+    }
+  } else {
+    for (let i = 0, p = aOffset; i < rows; i++) {
+      for (let j = 0, q = 2 * i; j < cols; j++, p += 2, q += stride) {
+        columns[q] = factor * a[p]!;
+        columns[q + 1] = factor * a[p + 1]!;
+      }
+    }
+  }
+  factorWithPivoting(columns, length, count, lower, tau, pivots);
+  for (let j = 0; j < count; j++) order[j] = j;
+  startRotations(work, count);
+  return orthogonaliseRows(lower, count, rotations, vectors ? count : 0, count, norms, order);
 }
 
 /** Whether the norms of the rows of the n x n matrix factor A are further apart than those of its columns. */
@@ -188,25 +238,7 @@ function factorWithPivoting(
   const stride = 2 * length;
   for (let j = 0; j < count; j++) pivots[j] = j;
   for (let j = 0; j < count; j++) {
-    let best = j;
-    let largest = -1;
-    for (let i = j; i < count; i++) {
-      const size = squaredNorm(columns, i * stride + 2 * j, length - j);
-      if (size > largest) {
-        largest = size;
-        best = i;
-      }
-    }
-    if (best !== j) {
-      const swapped = pivots[j]!;
-      pivots[j] = pivots[best]!;
-      pivots[best] = swapped;
-      for (let p = j * stride, q = best * stride, end = p + stride; p < end; p++, q++) {
-        const x = columns[p]!;
-        columns[p] = columns[q]!;
-        columns[q] = x;
-      }
-    }
+    bringLargestForward(columns, length, count, j, pivots);
     const head = j * stride + 2 * j;
     const beta = makeReflector(columns, head, length - j, tau, 2 * j);
     const tr = tau[2 * j]!;

@@ -1,11 +1,76 @@
 import { largestPart, powerOfTwoScale } from "./vector.ts";
 
 /**
- * LU factorisation with partial pivoting of A (n x n), in place, after scaling rows and then columns by powers
- * of two so that the largest entry of each is in [1, 2) (Golub & Van Loan 3.4, 3.5.2): P D A E = L U. `pivots`
- * (n) gets the row swapped at each step, `scales` (2n) the diagonals of D and E.
- * Returns -1 on success, else the first column whose pivot is at most 2 n eps: A is singular to working
- * precision.
+ * Gaussian elimination with partial pivoting (Golub & Van Loan 3.4) of A (rows x cols), in place: P A = L U, the
+ * multipliers of the unit lower trapezoidal L below the diagonal, U on and above it. `pivots` (min(rows, cols))
+ * gets the row swapped at each step; the size of a pivot is |re| + |im|, as in LAPACK.
+ * Returns -1 on success, else the first column whose pivot is at most `tolerance`. With a negative tolerance it
+ * never stops: a column without a pivot leaves a zero in U and no multipliers.
+ */
+export function luEliminate(
+  a: Float64Array,
+  aOffset: number,
+  rows: number,
+  cols: number,
+  pivots: Int32Array,
+  tolerance: number,
+): number {
+  const stride = 2 * cols;
+  const steps = Math.min(rows, cols);
+  for (let j = 0; j < steps; j++) {
+    let best = -1;
+    let row = j;
+    for (let i = j; i < rows; i++) {
+      const p = aOffset + i * stride + 2 * j;
+      const size = Math.abs(a[p]!) + Math.abs(a[p + 1]!);
+      if (size > best) {
+        best = size;
+        row = i;
+      }
+    }
+    pivots[j] = row;
+    if (!(best > tolerance)) return j;
+    if (best === 0) continue;
+    if (row !== j) {
+      for (let p = aOffset + j * stride, q = aOffset + row * stride, end = p + stride; p < end; p++, q++) {
+        const swapped = a[p]!;
+        a[p] = a[q]!;
+        a[q] = swapped;
+      }
+    }
+    const pivot = aOffset + j * stride + 2 * j;
+    // The pivot scaled to about 1: neither its square nor its reciprocal leaves the range of doubles.
+    const factor = powerOfTwoScale(best, 0);
+    const pr = factor * a[pivot]!;
+    const pi = factor * a[pivot + 1]!;
+    const size = pr * pr + pi * pi;
+    const gr = pr / size;
+    const gi = -pi / size;
+    for (let i = j + 1; i < rows; i++) {
+      const head = aOffset + i * stride + 2 * j;
+      const hr = factor * a[head]!;
+      const hi = factor * a[head + 1]!;
+      const x = hr * gr - hi * gi;
+      const y = hr * gi + hi * gr;
+      a[head] = x;
+      a[head + 1] = y;
+      for (let p = head + 2, q = pivot + 2, end = aOffset + (i + 1) * stride; p < end; p += 2, q += 2) {
+        const u = a[q]!;
+        const v = a[q + 1]!;
+        a[p] = a[p]! - (x * u - y * v);
+        a[p + 1] = a[p + 1]! - (x * v + y * u);
+      }
+    }
+  }
+  return -1;
+}
+
+/**
+ * LU factorisation of A (n x n), in place, after scaling rows and then columns by powers of two so that the
+ * largest entry of each is in [1, 2) (Golub & Van Loan 3.5.2): P D A E = L U. `pivots` (n) gets the row swapped at
+ * each step, `scales` (2n) the diagonals of D and E.
+ * Returns -1 on success, else the first column whose pivot is at most `tolerance`: with the default, 2 n eps, A is
+ * then singular to working precision. See {@link luEliminate} for a negative tolerance.
  */
 export function luFactor(
   a: Float64Array,
@@ -13,6 +78,7 @@ export function luFactor(
   n: number,
   pivots: Int32Array,
   scales: Float64Array,
+  tolerance: number = 2 * n * 2 ** -52,
 ): number {
   for (let i = 0; i < n; i++) {
     const row = aOffset + 2 * i * n;
@@ -31,48 +97,7 @@ export function luFactor(
       a[p + 1] = factor * a[p + 1]!;
     }
   }
-  const tolerance = 2 * n * 2 ** -52;
-  for (let j = 0; j < n; j++) {
-    let best = -1;
-    let row = j;
-    for (let i = j; i < n; i++) {
-      const p = aOffset + 2 * (i * n + j);
-      const size = a[p]! * a[p]! + a[p + 1]! * a[p + 1]!;
-      if (size > best) {
-        best = size;
-        row = i;
-      }
-    }
-    pivots[j] = row;
-    if (!(Math.sqrt(best) > tolerance)) return j;
-    if (row !== j) {
-      for (let l = 0; l < 2 * n; l++) {
-        const p = aOffset + 2 * j * n + l;
-        const q = aOffset + 2 * row * n + l;
-        const swapped = a[p]!;
-        a[p] = a[q]!;
-        a[q] = swapped;
-      }
-    }
-    const pivot = aOffset + 2 * (j * n + j);
-    const size = a[pivot]! * a[pivot]! + a[pivot + 1]! * a[pivot + 1]!;
-    const gr = a[pivot]! / size;
-    const gi = -a[pivot + 1]! / size;
-    for (let i = j + 1; i < n; i++) {
-      const head = aOffset + 2 * (i * n + j);
-      const x = a[head]! * gr - a[head + 1]! * gi;
-      const y = a[head]! * gi + a[head + 1]! * gr;
-      a[head] = x;
-      a[head + 1] = y;
-      for (let p = head + 2, q = pivot + 2, end = head + 2 * (n - j); p < end; p += 2, q += 2) {
-        const u = a[q]!;
-        const v = a[q + 1]!;
-        a[p] = a[p]! - (x * u - y * v);
-        a[p + 1] = a[p + 1]! - (x * v + y * u);
-      }
-    }
-  }
-  return -1;
+  return luEliminate(a, aOffset, n, n, pivots, tolerance);
 }
 
 /** Solves A X = B in place of B (n x r, row-major) from the factors of {@link luFactor}. */
