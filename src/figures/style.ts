@@ -14,6 +14,8 @@ const styles: readonly SeriesStyle[] = [
   { color: "#009E73", dash: [2, 2], shape: "triangle-up" },
   { color: "#CC79A7", dash: [7, 2, 1.5, 2], shape: "diamond" },
   { color: "#56B4E9", dash: [4, 1.5], shape: "triangle-down" },
+  { color: "#E69F00", dash: [10, 3], shape: "cross" },
+  { color: "#555555", dash: [3, 3, 1, 3], shape: "triangle-right" },
 ];
 /** Error-free aggregation and other references: black, thin, without marks. */
 const reference: SeriesStyle = { color: "#000000", dash: [1, 2.5], shape: "none" };
