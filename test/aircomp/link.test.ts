@@ -81,6 +81,7 @@ describe("the error of the estimate", () => {
     ["non-zero means", normalGradients(64, 0.5, 0.5, (k) => 10 * k), {}],
     ["one common mean", normalGradients(64, 0.5, 0.5, () => 1e3), {}],
     ["a misfit design", normalGradients(64, 0.5, 0.5, (k) => k), { design: handmadeDesign() }],
+    ["entries of alternating sign", [1, 2, 3].map(alternating), { design: handmadeDesign() }],
     ["one OFDM symbol", normalGradients(8, 0.5, 0.5, (k) => k), {}],
     ["two entries that fill a symbol", normalGradients(2, 0.5, 0.5, (k) => k), narrow()],
   ];
@@ -93,6 +94,14 @@ describe("the error of the estimate", () => {
 
   function handmadeDesign() {
     return randomDesign(problem, 5);
+  }
+
+  /** Without interleaving all real parts would be high and all imaginary parts low. */
+  function alternating(level: number): Float64Array {
+    return Float64Array.from(
+      { length: 64 },
+      (_, i) => (i % 2 === 0 ? level : -level) + 0.1 * ((i * level) % 3),
+    );
   }
 
   function narrow(): Partial<AggregationOptions> {
@@ -128,6 +137,33 @@ describe("the error of the estimate", () => {
         expect(found.packMean).toBeCloseTo(mean, 12);
       }),
       runs(100),
+    );
+  });
+
+  test("packScale is the largest root mean square deviation, so that every device keeps its budget", () => {
+    fc.assert(
+      fc.property(gradients({ devices, entries: { min: 1, max: 40 } }), (list) => {
+        for (const share of [weights, [0.5, 0, 0.5]]) {
+          const options = { ...link, weights: share, gradients: list, seed: 1 };
+          const { packScale, packMean, correlation, symbols } = aggregateOverTheAir(options);
+          const squares = list.map((g) => g.reduce((sum, x) => sum + (x - packMean) ** 2, 0) / g.length);
+          const heard = squares.filter((_, k) => share[k]! > 0);
+          expect(Math.abs(packScale ** 2 - Math.max(...heard))).toBeLessThanOrEqual(1e-13 * packScale ** 2);
+          // symbols of power q_k <= 1 where all positions on the air are used
+          const used = list[0]!.length / (8 * symbols);
+          correlation.forEach((row, k) => {
+            if (packScale < 1e-9) return;
+            expect(Math.abs(row[k]! - (used * squares[k]!) / packScale ** 2)).toBeLessThan(
+              1e-12 * (1 + row[k]!),
+            );
+            if (share[k]! > 0) expect(row[k]!).toBeLessThanOrEqual(used * (1 + 1e-12));
+            row.forEach((x, j) => {
+              expect(x).toBe(correlation[j]![k]!);
+            });
+          });
+        }
+      }),
+      runs(60),
     );
   });
 
