@@ -33,7 +33,11 @@ export interface Evaluation {
   readonly noise: number;
   /** MSE_m, one per subcarrier. */
   readonly perSubcarrier: Float64Array;
-  /** Cap on `mse` for any data with these symbol powers: sum_m (sum_k sqrt(q_k) ||E_km||)^2 + noise. */
+  /**
+   * Cap on `mse` whatever the correlation between devices: sum_m (sum_k sqrt(q_k) ||E_km||)^2 + noise. The streams
+   * of one device are taken as uncorrelated; gradients whose entries have a mean of their own need the cap of
+   * `aggregateOverTheAir` (docs/theory.md, section 1).
+   */
   readonly cap: number;
 }
 
@@ -53,7 +57,7 @@ export function meanSquaredError(
   return evaluateDesign(channel, design, options).mse;
 }
 
-/** As {@link meanSquaredError}, with its parts, the distortion and the cap that holds for any data. */
+/** As {@link meanSquaredError}, with its parts, the distortion and a cap for any correlation between devices. */
 export function evaluateDesign(
   channel: TrueChannel,
   design: BeamformerDesign,

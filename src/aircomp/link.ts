@@ -31,7 +31,7 @@ export interface Aggregate {
   readonly symbols: number;
   /** Second moments R of the devices' symbols measured on these gradients, K rows of K. */
   readonly correlation: readonly (readonly number[])[];
-  /** omega as designed (R = I), as these gradients have it, and the cap for any gradients of these powers. */
+  /** omega as designed (R = I), as these gradients have it, and the cap for any correlation between devices. */
   readonly distortion: { readonly design: number; readonly measured: number; readonly cap: number };
   /** Predicted E||estimate - sum_k w_k g_k||^2 = Q packScale^2 omega for these gradients. */
   readonly expectedSquaredError: number;
@@ -63,7 +63,7 @@ export function aggregateOverTheAir(options: AggregationOptions): Aggregate {
   const perSymbol = 2 * design.streams * channel.subcarriers;
   const packing = planPacking(gradients, weights, perSymbol, seed);
   const moments = secondMoments(gradients, packing, perSymbol);
-  const distortion = distortions(channel, design, weights, noiseVariance, packing, moments);
+  const distortion = distortions(channel, design, weights, noiseVariance, moments);
   const estimate =
     design.kind === "ideal"
       ? weightedMean(gradients, weights)
@@ -121,7 +121,6 @@ function distortions(
   design: BeamformerDesign,
   weights: Float64Array,
   noiseVariance: number,
-  packing: Packing,
   moments: Moments,
 ): Aggregate["distortion"] {
   if (design.kind === "ideal") return { design: 0, measured: 0, cap: 0 };
@@ -138,14 +137,16 @@ function distortions(
     const rowSums = errors.map((error) => rowSum(error, streams));
     let amplitude = 0;
     for (let k = 0; k < devices; k++) {
-      amplitude += Math.sqrt(packing.meanSquares[k]! * kernel.squaredNorm(errors[k]!, 0, streams * streams));
       for (let j = 0; j < devices; j++) {
         const r = correlation[k]![j]!;
         const product = means[k]! * means[j]!;
         const across = product - (r - product) / Math.max(1, positions - 1);
         const own = kernel.realInner(errors[k]!, 0, errors[j]!, 0, streams * streams);
         const sums = kernel.realInner(rowSums[k]!, 0, rowSums[j]!, 0, streams);
-        measured += (r - across) * own + across * sums;
+        const shared = (r - across) * own + across * sums;
+        measured += shared;
+        // what device k errs alone; the triangle inequality adds the roots, whatever the other devices send
+        if (j === k) amplitude += Math.sqrt(Math.max(0, shared));
       }
     }
     cap += amplitude ** 2;

@@ -104,6 +104,7 @@ describe("caps on the mean squared error", () => {
     }
     const full = amplitude ** 2 / streams + noise;
     expect(distortion.measured).toBeLessThanOrEqual(full * (1 + 1e-9));
+    expect(Math.abs(distortion.cap / full - 1)).toBeLessThan(1e-9);
     expect(distortion.measured).toBeGreaterThan(1.99 * (simple ** 2 / streams + noise));
   });
 });
