@@ -13,6 +13,7 @@ export function powerMultiplier(l: Float64Array, count: number, weight: number, 
   if (budget <= 0) return Number.POSITIVE_INFINITY;
   if (weight === 0) return 0;
   // each term alone is below f, so its own root is left of the root of f; all over nu^2 is above f
+  const root = Math.sqrt(budget);
   let unconstrained = 0;
   let total = 0;
   let low = 0;
@@ -21,10 +22,10 @@ export function powerMultiplier(l: Float64Array, count: number, weight: number, 
     if (li <= 0) continue;
     unconstrained += 1 / li;
     total += li;
-    low = Math.max(low, weight * Math.sqrt(li / budget) - li);
+    low = Math.max(low, (weight * Math.sqrt(li)) / root - li);
   }
   if (weight * weight * unconstrained <= budget) return 0;
-  let high = weight * Math.sqrt(total / budget);
+  let high = (weight * Math.sqrt(total)) / root;
   let nu = low;
   for (let iteration = 0; iteration < 100; iteration++) {
     let f = 0;
@@ -37,7 +38,7 @@ export function powerMultiplier(l: Float64Array, count: number, weight: number, 
       f += term;
       slope += term * inverse;
     }
-    const excess = (weight * Math.sqrt(f)) / Math.sqrt(budget) - 1;
+    const excess = (weight * Math.sqrt(f)) / root - 1;
     if (Math.abs(excess) <= 4e-16) return nu;
     if (excess > 0) low = Math.max(low, nu);
     else high = Math.min(high, nu);

@@ -73,3 +73,18 @@ test("special cases", () => {
   // only the first `count` are looked at
   expect(powerMultiplier(Float64Array.of(4, 1e9), 1, 1, 0.01)).toBeCloseTo(16, 12);
 });
+
+test("the root scales with the unit of l, to the ends of double precision", () => {
+  const l = Float64Array.of(3, 1, 0.2);
+  const nu = powerMultiplier(l, 3, 0.9, 2);
+  for (let exponent = -960; exponent <= 960; exponent += 40) {
+    const unit = 2 ** exponent;
+    const scaled = powerMultiplier(
+      l.map((x) => unit * x),
+      3,
+      0.9,
+      2 / unit,
+    );
+    expect(Math.abs(scaled / unit / nu - 1)).toBeLessThan(1e-14);
+  }
+});
