@@ -1,5 +1,6 @@
 import { checkInteger, describe, InputError } from "../core/index.ts";
 import { type ComplexMatrix, ComplexStack } from "../linalg/index.ts";
+import * as kernel from "../linalg/kernels/index.ts";
 import { makeManifold, type PointShape, stackShape } from "./make.ts";
 import type { Manifold, ManifoldKernels } from "./types.ts";
 
@@ -125,10 +126,16 @@ function sideBySide(parts: readonly ManifoldKernels[], starts: readonly number[]
       return largest;
     },
     vectorResidual(at, x, u) {
-      let largest = 0;
-      for (let i = 0; i < count; i++)
-        largest = Math.max(largest, parts[i]!.vectorResidual(at + starts[i]!, x, u));
-      return largest;
+      // relative to the whole of u: a factor whose part is rounding noise does not count
+      let missing = 0;
+      let all = 0;
+      for (let i = 0; i < count; i++) {
+        const start = at + starts[i]!;
+        const squared = kernel.squaredNorm(u, start, parts[i]!.size / 2);
+        missing += parts[i]!.vectorResidual(start, x, u) ** 2 * squared;
+        all += squared;
+      }
+      return all === 0 ? 0 : Math.sqrt(missing / all);
     },
   };
   if (parts.every((part) => part.exp !== undefined)) {

@@ -1,6 +1,7 @@
-import { checkInteger, type RandomStream } from "../core/index.ts";
+import { checkInteger } from "../core/index.ts";
 import type { ComplexMatrix } from "../linalg/index.ts";
 import * as kernel from "../linalg/kernels/index.ts";
+import { fillNormal, normalise as normaliseFlat } from "./flat.ts";
 import { makeManifold, matrixShape } from "./make.ts";
 import type { Manifold, ManifoldKernels } from "./types.ts";
 
@@ -26,10 +27,7 @@ export function sphereKernels(count: number): ManifoldKernels {
     const along = inner(at, x, z);
     for (let i = at; i < at + size; i++) out[i] = z[i]! - along * x[i]!;
   };
-  const normalise = (at: number, y: Float64Array): void => {
-    const length = norm(at, y);
-    for (let i = at; i < at + size; i++) y[i]! /= length;
-  };
+  const normalise = (at: number, y: Float64Array): void => normaliseFlat(y, at, size);
   return {
     size,
     dimension: size - 1,
@@ -64,26 +62,34 @@ export function sphereKernels(count: number): ManifoldKernels {
       normalise(at, y);
     },
     log(at, u, x, y) {
-      // y - x projected keeps its digits for near points
       let chord = 0;
       let opposite = 0;
       for (let i = at; i < at + size; i++) {
-        u[i] = y[i]! - x[i]!;
-        chord += u[i]! ** 2;
-        opposite += (x[i]! + y[i]!) ** 2;
+        chord += (y[i]! - x[i]!) ** 2;
+        opposite += (y[i]! + x[i]!) ** 2;
       }
       const distance = 2 * Math.atan2(Math.sqrt(chord), Math.sqrt(opposite));
+      // y - x, or y + x where it is shorter, has the same projection as y and keeps its digits
+      const sign = chord <= opposite ? -1 : 1;
+      for (let i = at; i < at + size; i++) u[i] = y[i]! + sign * x[i]!;
       project(at, u, x, u);
       const length = norm(at, u);
-      const factor = length === 0 ? 0 : distance / length;
-      for (let i = at; i < at + size; i++) u[i]! *= factor;
+      if (length === 0) {
+        // the same point, or the opposite one: one of the shortest ways, along i x
+        for (let i = at; i < at + size; i += 2) {
+          u[i] = -distance * x[i + 1]!;
+          u[i + 1] = distance * x[i]!;
+        }
+        return;
+      }
+      for (let i = at; i < at + size; i++) u[i]! *= distance / length;
     },
     randomPoint(at, x, stream) {
-      for (let i = at; i < at + size; i++) x[i] = stream.normal();
+      fillNormal(x, at, size, stream);
       normalise(at, x);
     },
-    randomTangent(at, u, x, stream: RandomStream) {
-      for (let i = at; i < at + size; i++) u[i] = stream.normal();
+    randomTangent(at, u, x, stream) {
+      fillNormal(u, at, size, stream);
       project(at, u, x, u);
       normalise(at, u);
     },
