@@ -48,9 +48,11 @@ export function logmHermitian(a: ComplexMatrix): ComplexMatrix {
  */
 export function expmHermitian(a: ComplexMatrix): ComplexMatrix {
   const eigen = eigHermitian(a);
-  const { values } = eigen;
+  const largest = eigen.values[a.rows - 1] ?? 0;
+  const found = `the eigenvalue ${largest}, too large for the exponential`;
+  checkRange(Float64Array.of(Math.exp(largest)), "a", found);
   const out = ofEigenvalues(eigen, Math.exp);
-  checkRange(out.data, "a", `the eigenvalue ${values[values.length - 1]}, too large for the exponential`);
+  checkRange(out.data, "a", found);
   return out;
 }
 

@@ -12,6 +12,7 @@ import {
   realEmbedding,
   scale,
   svd,
+  svdValues,
   zeros,
 } from "../../src/linalg/index.ts";
 import {
@@ -161,6 +162,21 @@ describe("svd", () => {
     expect(Math.abs(s[0]! / (frobeniusNorm(x) * frobeniusNorm(y)) - 1)).toBeLessThan(1e-14);
     expect(s[1]).toBeLessThan(1e-15);
   });
+});
+
+test("svdValues: the values of svd to the last bit, any shape, rank and scale", () => {
+  fc.assert(
+    fc.property(anyMatrix, (a) => {
+      const before = a.data.slice();
+      expect(svdValues(a)).toEqual(svd(a).s);
+      expect(a.data).toEqual(before);
+    }),
+    RUNS,
+  );
+  for (const n of [40, 65]) {
+    const a = structured(n, n - 7, "gaussian", 0, n);
+    expect(svdValues(a)).toEqual(svd(a).s);
+  }
 });
 
 describe("pseudoInverse", () => {
