@@ -6,7 +6,11 @@
 import { pathToFileURL } from "node:url";
 import {
   CholeskyDecomposition,
+  determinant,
   EigenvalueDecomposition,
+  inverse,
+  LuDecomposition,
+  pseudoInverse,
   QrDecomposition,
   SingularValueDecomposition,
 } from "ml-matrix";
@@ -68,6 +72,62 @@ function operations(linalg, n) {
       ours: () => linalg.svd(a),
       mlMatrix: () => new SingularValueDecomposition(A),
       numericjs: () => numeric.svd(nA),
+    },
+    svdValues: {
+      ours: () => linalg.svdValues(a),
+      mlMatrix: () =>
+        new SingularValueDecomposition(A, {
+          computeLeftSingularVectors: false,
+          computeRightSingularVectors: false,
+        }),
+    },
+    lu: {
+      ours: () => linalg.lu(a),
+      mlMatrix: () => {
+        const { lowerTriangularMatrix, upperTriangularMatrix } = new LuDecomposition(A);
+        return [lowerTriangularMatrix, upperTriangularMatrix];
+      },
+      numericjs: () => numeric.LU(nA),
+    },
+    determinant: {
+      ours: () => linalg.determinant(a),
+      mlMatrix: () => determinant(A),
+      numericjs: () => numeric.det(nA),
+    },
+    inverse: {
+      ours: () => linalg.inverse(a),
+      mlMatrix: () => inverse(A),
+      numericjs: () => numeric.inv(nA),
+    },
+    pseudoInverse: {
+      ours: () => linalg.pseudoInverse(a),
+      mlMatrix: () => pseudoInverse(A),
+    },
+    // Neither has a generalised eigenproblem: ml-matrix by its Cholesky factor, an inverse and two products.
+    eigHermitianGeneralized: {
+      ours: () => linalg.eigHermitianGeneralized(hermitian, positive),
+      mlMatrix: () => {
+        const left = inverse(new CholeskyDecomposition(P).lowerTriangularMatrix);
+        const right = left.transpose();
+        const { eigenvectorMatrix } = new EigenvalueDecomposition(left.mmul(H).mmul(right), {
+          assumeSymmetric: true,
+        });
+        return right.mmul(eigenvectorMatrix);
+      },
+    },
+    // Neither has functions of matrices: ml-matrix by its eigenvalues and a product.
+    expmHermitian: {
+      ours: () => linalg.expmHermitian(hermitian),
+      mlMatrix: () => {
+        const { eigenvectorMatrix: v, realEigenvalues } = new EigenvalueDecomposition(H, {
+          assumeSymmetric: true,
+        });
+        const scaled = v.clone();
+        realEigenvalues.forEach((x, j) => {
+          scaled.mulColumn(j, Math.exp(x));
+        });
+        return scaled.mmul(v.transpose());
+      },
     },
     choleskySolve: {
       ours: () => linalg.choleskySolve(positive, b),

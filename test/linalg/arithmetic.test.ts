@@ -204,6 +204,29 @@ describe("bad input is refused by name", () => {
       ["a", linalg.pseudoInverse],
       ["a", linalg.polar],
       ["a", linalg.sqrtmHermitian],
+      ["a", (m) => linalg.qr(m, { full: true, pivot: true })],
+      ["a", linalg.svdValues],
+      ["a", linalg.lu],
+      ["a", linalg.determinant],
+      ["a", linalg.logDetLu],
+      ["a", linalg.expm],
+      ["a", linalg.expmHermitian],
+      ["a", linalg.logmHermitian],
+      ["a", linalg.inverseSqrtmHermitian],
+      ["a", (m) => linalg.eigHermitianGeneralized(m, good)],
+      ["b", (m) => linalg.eigHermitianGeneralized(good, m)],
+      ["a", (m) => linalg.norm(m)],
+      ["a", (m) => linalg.norm(m, "one")],
+      ["a", (m) => linalg.norm(m, "two")],
+      ["a", linalg.conditionNumber],
+      ["a", linalg.rank],
+      ["a", linalg.nullSpace],
+      ["a", linalg.orthonormalBasis],
+      ["a", (m) => linalg.kronecker(m, good)],
+      ["b", (m) => linalg.kronecker(good, m)],
+      ["a", linalg.diagonal],
+      ["a", linalg.hermitianPart],
+      ["a", linalg.skewHermitianPart],
     ];
     for (const [field, call] of calls) {
       for (const m of [bad, endless]) {
@@ -265,6 +288,12 @@ describe("bad input is refused by name", () => {
       linalg.cholesky(a),
       linalg.luSolve(a, a),
       linalg.choleskySolve(a, a),
+      linalg.lu(a).l,
+      linalg.lu(a).u,
+      linalg.expm(a),
+      linalg.hermitianPart(a),
+      linalg.orthonormalBasis(a),
+      linalg.kronecker(identity(1), a),
     ];
     for (const m of results) expect(m.data.buffer).not.toBe(a.data.buffer);
   });

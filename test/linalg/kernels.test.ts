@@ -7,6 +7,7 @@ import {
   choleskySolve,
   conjugateTranspose,
   eigHermitian,
+  expm,
   frobeniusNorm,
   identity,
   multiply,
@@ -16,6 +17,7 @@ import {
   realInner,
   scale,
   svd,
+  svdValues,
   zeros,
 } from "../../src/linalg/index.ts";
 import * as kernel from "../../src/linalg/kernels/index.ts";
@@ -189,4 +191,47 @@ test("the SVD kernel gives orthonormal factors for the zero matrix and says how 
     expect(orthonormality(u)).toBe(0);
     expect(orthonormality(v)).toBe(0);
   }
+});
+
+test("QR options, singular values, elimination and exponential at offsets, workspaces reused", () => {
+  for (const [rows, cols] of [
+    [6, 4],
+    [4, 6],
+    [5, 5],
+  ] as const) {
+    const thin = kernel.createQrWorkspace(rows, cols);
+    const square = kernel.createQrWorkspace(rows, cols, true);
+    const svdWork = kernel.createJacobiSvdWorkspace(rows, cols);
+    for (let run = 0; run < 3; run++) {
+      const a = structured(rows, cols, run === 1 ? "low rank" : "gaussian", 0, run);
+      for (const full of [false, true]) {
+        const k = full ? rows : Math.min(rows, cols);
+        const q = guarded(zeros(rows, k));
+        const r = guarded(scale(randomMatrix(k, cols, randomStream(1)), 5));
+        const permutation = new Int32Array(cols);
+        kernel.qrFactor(guarded(a), GUARD, q, GUARD, r, GUARD, full ? square : thin, permutation);
+        const expected = qr(a, { full, pivot: true });
+        expect(inside(q, rows, k)).toEqual(expected.q);
+        expect(inside(r, k, cols)).toEqual(expected.r);
+        expect(permutation).toEqual(expected.permutation);
+      }
+      const s = new Float64Array(Math.min(rows, cols) + 2).fill(7);
+      kernel.jacobiSingularValues(guarded(a), GUARD, s, 1, svdWork);
+      expect(s.slice(1, -1)).toEqual(svdValues(a));
+      expect([s[0], s[s.length - 1]]).toEqual([7, 7]);
+      const buffer = guarded(a);
+      const pivots = new Int32Array(Math.min(rows, cols));
+      expect(kernel.luEliminate(buffer, GUARD, rows, cols, pivots, -1)).toBe(-1);
+      inside(buffer, rows, cols);
+    }
+  }
+  const work = kernel.createExpmWorkspace(5);
+  for (const decade of [0, -3, 2, 0]) {
+    const a = structured(5, 5, "gaussian", decade, 1);
+    const out = guarded(a);
+    // in place
+    expect(kernel.expm(out, GUARD, out, GUARD, work)).toBeGreaterThanOrEqual(0);
+    expect(inside(out, 5, 5)).toEqual(expm(a));
+  }
+  expect(kernel.expm(new Float64Array(50), 0, new Float64Array(50).fill(1e5), 0, work)).toBe(-1);
 });
