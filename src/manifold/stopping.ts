@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber } from "../core/index.ts";
+import { checkInteger, checkNumber, InputError } from "../core/index.ts";
 import type { StopRule } from "./solver.ts";
 
 /** Stops after n iterations. */
@@ -7,25 +7,41 @@ export function maxIterations(n: number): StopRule {
   return ({ iteration }) => (iteration >= n ? "max-iterations" : undefined);
 }
 
-/** Stops at a Riemannian gradient norm of at most `tolerance`. */
+/**
+ * Stops at a Riemannian gradient norm of at most `tolerance`; with constraints, at a gradient norm of the
+ * Lagrangian and an infeasibility of at most `tolerance`.
+ */
 export function gradientNorm(tolerance: number): StopRule {
   checkNumber(tolerance, "gradientNorm", 0);
-  return (progress) => (progress.gradientNorm <= tolerance ? "gradient-norm" : undefined);
+  return (progress) =>
+    progress.gradientNorm <= tolerance && (progress.infeasibility ?? 0) <= tolerance
+      ? "gradient-norm"
+      : undefined;
 }
 
-/** Stops when an iteration lowers the cost by at most `tolerance` times max(1e-300, |cost|). */
+/**
+ * Stops when a step lowers the cost by at most `tolerance` times max(1e-300, |cost|). Iterations that take no step
+ * (a trust region that only shrank) do not count.
+ */
 export function relativeDecrease(tolerance: number): StopRule {
   checkNumber(tolerance, "relativeDecrease", 0);
-  return ({ iteration, cost, previousCost }) =>
-    iteration > 0 && previousCost - cost <= tolerance * Math.max(1e-300, Math.abs(cost))
+  return ({ stepSize, cost, previousCost }) =>
+    stepSize > 0 && previousCost - cost <= tolerance * Math.max(1e-300, Math.abs(cost))
       ? "relative-decrease"
       : undefined;
 }
 
-/** Stops after this many milliseconds; needs a `clock` (results then depend on the machine's speed). */
+/**
+ * Stops after this many milliseconds (results then depend on the machine's speed).
+ *
+ * @throws InputError, when it is used, without a `clock`.
+ */
 export function maxTime(milliseconds: number): StopRule {
   checkNumber(milliseconds, "maxTime", 0);
-  return ({ elapsed }) => (elapsed !== undefined && elapsed >= milliseconds ? "max-time" : undefined);
+  return ({ elapsed }) => {
+    if (elapsed === undefined) throw new InputError("clock", "nothing", "a function, for maxTime");
+    return elapsed >= milliseconds ? "max-time" : undefined;
+  };
 }
 
 /** Stops when one of the rules does; the first in order gives the reason. */
@@ -39,8 +55,9 @@ export function anyOf(...rules: readonly StopRule[]): StopRule {
   };
 }
 
-/** Stops when all of the rules do; the first gives the reason. */
+/** Stops when all of the rules do; the first gives the reason. @throws InputError without any rule. */
 export function allOf(...rules: readonly StopRule[]): StopRule {
+  if (rules.length === 0) throw new InputError("allOf", "no rules", "at least one rule");
   return (progress) => {
     let first: ReturnType<StopRule>;
     for (const rule of rules) {
