@@ -47,7 +47,7 @@ export function determinant(a: ComplexMatrix): Complex {
   );
 }
 
-/** det a = (re + i im) 2^exponent, with the larger part of re + i im in about [1, 2) unless it is zero. */
+/** det a = (re + i im) 2^exponent, with |re| + |im| in about [1, 2) unless it is zero. */
 function factored(a: ComplexMatrix): { re: number; im: number; exponent: number } {
   checkSquare(a, "a");
   const n = a.rows;
@@ -66,7 +66,9 @@ function factored(a: ComplexMatrix): { re: number; im: number; exponent: number 
     const real = re * x - im * y;
     im = re * y + im * x;
     re = real;
-    const factor = powerOfTwoScale(Math.max(Math.abs(re), Math.abs(im)), 0);
+    const size = Math.abs(re) + Math.abs(im);
+    if (i + 1 < n && size > 2 ** -200 && size < 2 ** 200) continue;
+    const factor = powerOfTwoScale(size, 0);
     re *= factor;
     im *= factor;
     exponent -= Math.round(Math.log2(factor));

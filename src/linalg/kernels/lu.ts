@@ -39,8 +39,8 @@ export function luEliminate(
       }
     }
     const pivot = aOffset + j * stride + 2 * j;
-    // The pivot scaled to about 1: neither its square nor its reciprocal leaves the range of doubles.
-    const factor = powerOfTwoScale(best, 0);
+    // Scaled to about 1 where its square or reciprocal could leave the range of doubles.
+    const factor = best > 1e-140 && best < 1e140 ? 1 : powerOfTwoScale(best, 0);
     const pr = factor * a[pivot]!;
     const pi = factor * a[pivot + 1]!;
     const size = pr * pr + pi * pi;
