@@ -3,6 +3,22 @@
  * flat kernels; solvers are an `init` and a `step`; the loop, stopping and recording are the driver's. It knows
  * complex matrices, and nothing of radio.
  */
+export { checkGradient, type GradientCheck, type GradientReason } from "./checks/gradient.ts";
+export {
+  checkHessian,
+  type HessianCheck,
+  type HessianCheckOptions,
+  type HessianReason,
+} from "./checks/hessian.ts";
+export {
+  checkManifold,
+  type ManifoldCheck,
+  type ManifoldCheckOptions,
+  type ManifoldProperty,
+} from "./checks/manifold.ts";
+export { checkRetraction, type RetractionCheck, type RetractionReason } from "./checks/retraction.ts";
+export type { ErrorCurve } from "./checks/slope.ts";
+export type { CheckOptions } from "./checks/start.ts";
 export { complexCircle } from "./circle.ts";
 export { power, product } from "./combine.ts";
 export { type MinimizeOptions, type MinimizeResult, minimize, type Row } from "./driver.ts";
