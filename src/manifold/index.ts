@@ -21,13 +21,53 @@ export type { ErrorCurve } from "./checks/slope.ts";
 export type { CheckOptions } from "./checks/start.ts";
 export { complexCircle } from "./circle.ts";
 export { power, product } from "./combine.ts";
-export { type MinimizeOptions, type MinimizeResult, minimize, type Row } from "./driver.ts";
+export {
+  type ConstraintReport,
+  type Iteration,
+  iterate,
+  type MinimizeOptions,
+  type MinimizeResult,
+  minimize,
+  type Row,
+} from "./driver.ts";
 export { complexEuclidean } from "./euclidean.ts";
 export { complexGrassmann, type GrassmannOptions } from "./grassmann.ts";
 export { hermitianPositiveDefinite, type PositiveDefiniteOptions } from "./hpd.ts";
 export { complexOblique } from "./oblique.ts";
-export type { Evaluations, Problem } from "./problem.ts";
-export type { Progress, Solver, SolverState, StopReason, StopRule } from "./solver.ts";
+export type { Constraint, Constraints, Evaluations, Evaluator, Problem } from "./problem.ts";
+export type { Multipliers, Progress, Solver, SolverState, StopReason, StopRule } from "./solver.ts";
+export {
+  type ArmijoOptions,
+  type AugmentedLagrangianOptions,
+  armijo,
+  assertSolved,
+  augmentedLagrangian,
+  type ConjugateGradientBeta,
+  type ConjugateGradientOptions,
+  conjugateGradient,
+  describeReason,
+  type GradientDescentOptions,
+  gradientDescent,
+  type LbfgsOptions,
+  type Line,
+  type LineSearch,
+  lbfgs,
+  type MultiStartOptions,
+  type MultiStartResult,
+  multiStart,
+  NotSolvedError,
+  type PlainData,
+  resume,
+  resumeIterating,
+  type Snapshot,
+  type StartRow,
+  type StrongWolfeOptions,
+  snapshot,
+  strongWolfe,
+  type Trial,
+  type TrustRegionsOptions,
+  trustRegions,
+} from "./solvers/index.ts";
 export { complexSphere } from "./sphere.ts";
 export { complexStiefel, type StiefelOptions } from "./stiefel.ts";
 export { allOf, anyOf, gradientNorm, maxIterations, maxTime, relativeDecrease } from "./stopping.ts";

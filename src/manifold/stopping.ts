@@ -21,14 +21,16 @@ export function gradientNorm(tolerance: number): StopRule {
 
 /**
  * Stops when a step lowers the cost by at most `tolerance` times max(1e-300, |cost|). Iterations that take no step
- * (a trust region that only shrank) do not count.
+ * (a trust region that only shrank) do not count. With constraints, where the cost may also rise: when it changes by
+ * no more than that, and the infeasibility is at most `tolerance`.
  */
 export function relativeDecrease(tolerance: number): StopRule {
   checkNumber(tolerance, "relativeDecrease", 0);
-  return ({ stepSize, cost, previousCost }) =>
-    stepSize > 0 && previousCost - cost <= tolerance * Math.max(1e-300, Math.abs(cost))
-      ? "relative-decrease"
-      : undefined;
+  return ({ stepSize, cost, previousCost, infeasibility }) => {
+    const change = infeasibility === undefined ? previousCost - cost : Math.abs(previousCost - cost);
+    const small = stepSize > 0 && change <= tolerance * Math.max(1e-300, Math.abs(cost));
+    return small && (infeasibility ?? 0) <= tolerance ? "relative-decrease" : undefined;
+  };
 }
 
 /**

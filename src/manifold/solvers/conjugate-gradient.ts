@@ -177,8 +177,10 @@ function preconditionedGradient(state: ConjugateGradientState): Float64Array {
   return state.preconditioned.length > 0 ? state.preconditioned : state.gradient;
 }
 
-/** The step that would lower the cost by as much as the last one, to first order. */
+/** To the bottom of the parabola with the slope here and the curvature of the last step. */
 function firstStep(evaluator: Evaluator, state: ConjugateGradientState): number {
-  if (state.iteration === 0 || state.fresh) return firstTrial(evaluator, state);
-  return (state.lastStep * state.lastSlope) / state.slope;
+  if (state.iteration === 0 || !(state.curvature > 0)) return firstTrial(evaluator, state);
+  const length = normOf(evaluator, state.x, state.direction);
+  const longest = 10 * state.stepSize;
+  return Math.min(longest / length, -state.slope / (state.curvature * length * length));
 }

@@ -13,6 +13,8 @@ export interface DescentState extends Mutable<SolverState> {
   lastStep: number;
   /** Slope at the start of the last search. */
   lastSlope: number;
+  /** Mean second derivative along the last step, per unit of length; NaN before. */
+  curvature: number;
   stall: Stall;
 }
 
@@ -37,6 +39,7 @@ export function initDescent(evaluator: Evaluator, x0: Float64Array, extra: numbe
     slope: Number.NaN,
     lastStep: 0,
     lastSlope: Number.NaN,
+    curvature: Number.NaN,
     stall: { cost: Number.POSITIVE_INFINITY, gradientNorm: Number.POSITIVE_INFINITY, steps: 0 },
   };
 }
@@ -93,7 +96,9 @@ export function accept(
   trial: Trial,
 ): { oldX: Float64Array; oldGradient: Float64Array; carried: Float64Array } {
   const { x: oldX, gradient: oldGradient, scratch } = state;
-  state.stepSize = trial.step * normOf(evaluator, oldX, state.direction);
+  const length = normOf(evaluator, oldX, state.direction);
+  state.stepSize = trial.step * length;
+  state.curvature = (trial.slope - state.slope) / (trial.step * length * length);
   state.previousCost = state.cost;
   state.lastStep = trial.step;
   state.lastSlope = state.slope;

@@ -84,8 +84,8 @@ function search(
       [low, trial] = [trial, low];
     }
     const width = high - low.step;
-    if (Math.abs(width) <= 1e-12 * Math.max(high, low.step)) break;
     if (Number.isFinite(high)) {
+      if (Math.abs(width) <= 1e-12 * Math.max(high, low.step)) break;
       step = low.step + width * within(minimumOf(low, width, highCost, highSlope), highCost);
       if (low.step === 0 && !moves(line, trial)) break;
     } else {
@@ -102,15 +102,19 @@ function within(part: number, highCost: number): number {
   return part >= 0 ? Math.min(0.98, Math.max(0.02, part)) : 0.5;
 }
 
-/** Where the cubic through both ends of the bracket is lowest, as a part of its width; NaN if nowhere. */
+/**
+ * Where the cubic through both ends of the bracket is lowest, as a part of its width; the parabola through the slopes
+ * where the costs differ by rounding; NaN if nowhere.
+ */
 function minimumOf(low: Trial, width: number, highCost: number, highSlope: number): number {
   const a = low.slope * width;
   const rise = highCost - low.cost;
   if (Number.isNaN(highSlope)) return -a / (2 * (rise - a));
   const b = highSlope * width;
-  const d = a + b - 3 * rise;
-  const root = Math.sqrt(d * d - a * b);
-  return (root - d - a) / (2 * root + b - a);
+  if (Math.abs(rise) <= 1e-12 * Math.abs(low.cost)) return -a / (b - a);
+  const cubic = a + b - 2 * rise;
+  const square = 3 * rise - 2 * a - b;
+  return -a / (square + Math.sqrt(square * square - 3 * a * cubic));
 }
 
 /** A longer step: where the slope would vanish, at most ten times as far. */
