@@ -3,7 +3,7 @@ import type { ComplexMatrix } from "../linalg/index.ts";
 import * as kernel from "../linalg/kernels/index.ts";
 import { allFinite, fillNormal, normalise } from "./flat.ts";
 import { makeManifold, matrixShape } from "./make.ts";
-import { orthonormalKernels } from "./orthonormal.ts";
+import { type OrthonormalKernels, orthonormalKernels } from "./orthonormal.ts";
 import type { Manifold, ManifoldKernels } from "./types.ts";
 
 export interface StiefelOptions {
@@ -36,7 +36,7 @@ function stiefelKernels(n: number, p: number, polar: boolean): ManifoldKernels {
   const size = 2 * n * p;
   const shared = orthonormalKernels(n, p);
   const { gram, subtractProduct } = shared;
-  const exp = exponential(n, p, shared.polish);
+  const exp = exponential(n, p, shared);
   const project = (at: number, out: Float64Array, x: Float64Array, z: Float64Array): void => {
     const normal = gram(at, x, z);
     kernel.makeHermitian(normal, 0, p);
@@ -94,7 +94,7 @@ function stiefelKernels(n: number, p: number, polar: boolean): ManifoldKernels {
 function exponential(
   n: number,
   p: number,
-  polish: (at: number, y: Float64Array) => void,
+  { polish, pointResidual }: OrthonormalKernels,
 ): NonNullable<ManifoldKernels["exp"]> {
   const size = 2 * n * p;
   const unit = new Float64Array(size);
@@ -150,6 +150,8 @@ function exponential(
       if (part === 0) kernel.multiply(y, at, x, at, block, 0, n, p, p);
       else kernel.multiply(y, at, unit, 0, block, 4 * p * p, n, p, p, 1, true);
     }
-    polish(at, y);
+    // for very long steps the exponentials lose their digits
+    if (pointResidual(at, y) < 1e-7) polish(at, y);
+    else y.fill(Number.NaN, at, at + size);
   };
 }

@@ -16,6 +16,7 @@ export {
   unitaryInvarianceResidual,
   unitaryResidual,
 } from "./invariants.ts";
+export { manifoldPoint, manifoldTangent, type PointAndTangent, type TangentShape } from "./manifolds.ts";
 export {
   complexMatrix,
   type Entries,
