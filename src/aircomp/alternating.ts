@@ -6,6 +6,8 @@ export type StopReason =
   | "relative-decrease"
   /** The iteration limit was reached first. */
   | "max-iterations"
+  /** The MSE left the range of double precision; the design is the last finite one. */
+  | "not-finite"
   /** The caller's AbortSignal fired; the design is the best so far. */
   | "aborted"
   /** Closed form: nothing to iterate. */
@@ -75,7 +77,7 @@ export function alternate(
     }
     const next = updates.receive(nextReceive, nextTransmit);
     if (!(next < mse)) {
-      reason = "relative-decrease";
+      reason = next >= mse ? "relative-decrease" : "not-finite";
       break;
     }
     const decrease = mse - next;

@@ -11,6 +11,7 @@ import {
   InputError,
   type RandomStream,
   randomStream,
+  renameField,
 } from "../core/index.ts";
 import { ComplexStack } from "../linalg/index.ts";
 import { type DelayProfile, tapPowers } from "./delay-profiles.ts";
@@ -141,7 +142,10 @@ function multiTapChannel(
   const nt = checkInteger(options.transmitAntennas, "channel.transmitAntennas", 1, 4096);
   const taps = checkInteger(options.taps ?? 1, "channel.taps", 1, 65536);
   checkSize([devices, subcarriers, nr, nt]);
-  const powers = tapPowers(options.delayProfile ?? "exponential", taps, options.delaySpread ?? 1);
+  const powers = renameField(
+    (field) => `channel.${field}`,
+    () => tapPowers(options.delayProfile ?? "exponential", taps, options.delaySpread ?? 1),
+  );
   const receiveRoot = correlationRoot(options.receiveCorrelation, nr, "channel.receiveCorrelation");
   const transmitRoot = correlationRoot(options.transmitCorrelation, nt, "channel.transmitCorrelation");
   const root = randomStream(checkSeed(options.seed, "channel.seed"), "channel");
@@ -197,7 +201,13 @@ function deviceGains(options: RayleighOptions, devices: number, stream: RandomSt
   if (options.pathLoss !== undefined && options.gains !== undefined) {
     throw new InputError("channel.gains", "both gains and pathLoss", "one of the two");
   }
-  if (options.pathLoss !== undefined) return pathGains(options.pathLoss, devices, stream);
+  const { pathLoss } = options;
+  if (pathLoss !== undefined) {
+    return renameField(
+      (field) => `channel.${field}`,
+      () => pathGains(pathLoss, devices, stream),
+    );
+  }
   if (options.gains === undefined) return new Float64Array(devices).fill(1);
   return Float64Array.from(checkNumbers(options.gains, "channel.gains", devices, 0));
 }

@@ -1,12 +1,4 @@
-import {
-  checkChoice,
-  checkInteger,
-  checkOptions,
-  checkPositive,
-  checkSeed,
-  describe,
-  InputError,
-} from "../core/index.ts";
+import { checkChoice, checkInteger, checkOptions, checkSeed, describe, InputError } from "../core/index.ts";
 import { ComplexStack } from "../linalg/index.ts";
 import {
   type AlternatingResult,
@@ -20,7 +12,7 @@ import { checkTrueChannel, type TrueChannel } from "./channel.ts";
 import { bestAmplitude } from "./start.ts";
 import { liftReceive, projectProblem, receiveSubspace, type Subspace } from "./subspaces.ts";
 import { createBlockUpdates, type TransceiverProblem } from "./updates.ts";
-import { checkPowers, checkWeights } from "./weights.ts";
+import { checkLevel, checkPowers, checkWeights } from "./weights.ts";
 
 /**
  * Beamforming schemes. `alternating`: exact transmit and receive updates in turn. `centroid`, `mrc`, `random`:
@@ -44,7 +36,7 @@ export interface DesignOptions extends Hooks {
   readonly channel: TrueChannel;
   /** S, 1 <= S <= min(N_t, N_r). */
   readonly streams: number;
-  /** P_k > 0, linear: one number or one per device (0: silent), summed over the subcarriers of an OFDM symbol. */
+  /** P_k > 0, linear: one number or one per device (0: silent), summed over the subcarriers of an OFDM symbol; 1e-120 to 1e120. */
   readonly power: number | ArrayLike<number>;
   /** sigma2 > 0 per receive antenna and subcarrier, in the unit of the power. */
   readonly noiseVariance: number;
@@ -179,7 +171,7 @@ export function transceiverProblem(
     channel: channel.matrices.data,
     weights: checkWeights(options.weights, devices),
     power: checkPowers(options.power, devices),
-    noiseVariance: checkPositive(options.noiseVariance, "noiseVariance"),
+    noiseVariance: checkLevel(options.noiseVariance, "noiseVariance"),
   };
 }
 

@@ -38,6 +38,7 @@ export {
   beamformOptions,
   beamformSchema,
   type LinkSpec,
+  linkOptions,
   linkSchema,
   powerFromSnr,
   type SolverSpec,

@@ -1,7 +1,15 @@
 import { z } from "zod";
-import { InputError, parseInput } from "../core/index.ts";
+import { InputError, parseInput, renameField } from "../core/index.ts";
+import type { TrueChannel } from "./channel.ts";
 import { type ChannelSpec, channelFromSpec, channelSchema } from "./channel-spec.ts";
-import { type DesignOptions, type Effort, efforts, type Scheme, schemes } from "./design.ts";
+import {
+  type DesignOptions,
+  type Effort,
+  efforts,
+  type Scheme,
+  schemes,
+  transceiverProblem,
+} from "./design.ts";
 
 /** The radio link as JSON describes it. */
 export interface LinkSpec {
@@ -111,14 +119,32 @@ export function beamformOptions(problem: BeamformProblem): DesignOptions {
       );
     }
   }
-  const channel = channelFromSpec(spec);
+  return { ...linkOptions(link, channelFromSpec(spec)), ...solver };
+}
+
+/**
+ * The part of the options of `designBeamformers` that a channel and a link decide.
+ *
+ * @throws InputError naming the field of the link that does not fit the channel.
+ */
+export function linkOptions(
+  link: LinkSpec,
+  channel: TrueChannel,
+): Pick<DesignOptions, "channel" | "streams" | "noiseVariance"> & {
+  readonly power: Float64Array;
+  readonly weights?: readonly number[];
+} {
   const noiseVariance = link.noiseVariance ?? 1;
-  return {
+  const options = {
     channel,
     streams: link.streams ?? 1,
     noiseVariance,
     power: powerFromSnr(link.snrDb ?? 10, channel.devices, channel.subcarriers, noiseVariance),
-    ...(link.weights === undefined ? {} : { weights: link.weights }),
-    ...solver,
+    weights: link.weights,
   };
+  renameField(
+    (field) => `link.${field.startsWith("power") ? "snrDb" : field}`,
+    () => transceiverProblem(options),
+  );
+  return options;
 }

@@ -2,8 +2,9 @@ import { checkOptions, checkPositive, checkSeed, describe, InputError, randomStr
 import * as kernel from "../linalg/kernels/index.ts";
 import { checkTrueChannel, type TrueChannel } from "./channel.ts";
 import type { BeamformerDesign } from "./design.ts";
-import { type Beamformers, checkDesignShapes, evaluateDesign, misalignments } from "./evaluate.ts";
+import { type Beamformers, checkDesignShapes } from "./evaluate.ts";
 import { type Gradient, type Packing, planPacking } from "./packing.ts";
+import { predictDistortion, secondMoments } from "./prediction.ts";
 import { checkWeights } from "./weights.ts";
 
 export interface AggregationOptions {
@@ -29,7 +30,7 @@ export interface Aggregate {
   readonly packScale: number;
   /** N_sym, OFDM symbols sent. */
   readonly symbols: number;
-  /** Second moments R of the devices' symbols measured on these gradients, K rows of K. */
+  /** Second moments R = X X^T / Q of the devices' normalised gradients, K rows of K. */
   readonly correlation: readonly (readonly number[])[];
   /** omega as designed (R = I), as these gradients have it, and the cap for any correlation between devices. */
   readonly distortion: { readonly design: number; readonly measured: number; readonly cap: number };
@@ -44,8 +45,7 @@ const optionNames = ["gradients", "channel", "design", "noiseVariance", "weights
  * normalise, interleave, two reals to one complex symbol, beamform, superpose through the channel, add receiver
  * noise, combine, undo. Nothing but the channel, the design and the noise decides the error.
  *
- * The measured distortion is the exact mean over interleavings and noise when Q is a multiple of 2 S M
- * (docs/theory.md, section 1); otherwise the padding makes it slightly smaller than that.
+ * The measured distortion is the exact mean over interleavings and noise (docs/theory.md, section 1).
  *
  * @throws InputError on gradients of different lengths, designs of another shape, or values out of range.
  */
@@ -62,8 +62,8 @@ export function aggregateOverTheAir(options: AggregationOptions): Aggregate {
   if (design?.kind !== "ideal") checkDesignShapes(channel, design);
   const perSymbol = 2 * design.streams * channel.subcarriers;
   const packing = planPacking(gradients, weights, perSymbol, seed);
-  const moments = secondMoments(gradients, packing, perSymbol);
-  const distortion = distortions(channel, design, weights, noiseVariance, moments);
+  const moments = secondMoments(gradients, packing);
+  const distortion = predictDistortion(channel, design, weights, noiseVariance, moments);
   const estimate =
     design.kind === "ideal"
       ? weightedMean(gradients, weights)
@@ -86,89 +86,6 @@ function weightedMean(gradients: readonly Gradient[], weights: Float64Array): Fl
     for (let i = 0; i < mean.length; i++) mean[i]! += w * gradient[i]!;
   });
   return mean;
-}
-
-interface Moments {
-  /** X X^T / Q over the positions on the air, padding included. */
-  readonly correlation: number[][];
-  /** m_k = mean of x_k over the same positions. */
-  readonly means: Float64Array;
-  readonly positions: number;
-}
-
-function secondMoments(gradients: readonly Gradient[], packing: Packing, perSymbol: number): Moments {
-  const { mean, entries, symbols } = packing;
-  const positions = symbols * perSymbol;
-  const factor = packing.scale > 0 ? 1 / packing.scale : 0;
-  const correlation = gradients.map(() => new Array<number>(gradients.length).fill(0));
-  const means = new Float64Array(gradients.length);
-  gradients.forEach((gradient, k) => {
-    let total = 0;
-    for (let i = 0; i < entries; i++) total += gradient[i]! - mean;
-    means[k] = (factor * total) / positions;
-    for (let j = 0; j <= k; j++) {
-      const other = gradients[j]!;
-      let sum = 0;
-      for (let i = 0; i < entries; i++) sum += (gradient[i]! - mean) * (other[i]! - mean);
-      correlation[k]![j] = correlation[j]![k] = (factor * factor * sum) / positions;
-    }
-  });
-  return { correlation, means, positions };
-}
-
-function distortions(
-  channel: TrueChannel,
-  design: BeamformerDesign,
-  weights: Float64Array,
-  noiseVariance: number,
-  moments: Moments,
-): Aggregate["distortion"] {
-  if (design.kind === "ideal") return { design: 0, measured: 0, cap: 0 };
-  const { devices, subcarriers } = channel;
-  const streams = design.streams;
-  const independent = evaluateDesign(channel, design, { noiseVariance, weights });
-  const { correlation, means, positions } = moments;
-  // Interleaving without replacement: two different positions have the second moment
-  // X_kj = m_k m_j - (R_kj - m_k m_j)/(positions - 1), which couples the streams.
-  let measured = independent.noise;
-  let cap = independent.noise;
-  for (let m = 0; m < subcarriers; m++) {
-    const errors = misalignments(channel, design, weights, m);
-    const rowSums = errors.map((error) => rowSum(error, streams));
-    let amplitude = 0;
-    for (let k = 0; k < devices; k++) {
-      for (let j = 0; j < devices; j++) {
-        const r = correlation[k]![j]!;
-        const product = means[k]! * means[j]!;
-        const across = product - (r - product) / Math.max(1, positions - 1);
-        const own = kernel.realInner(errors[k]!, 0, errors[j]!, 0, streams * streams);
-        const sums = kernel.realInner(rowSums[k]!, 0, rowSums[j]!, 0, streams);
-        const shared = (r - across) * own + across * sums;
-        measured += shared;
-        // what device k errs alone; the triangle inequality adds the roots, whatever the other devices send
-        if (j === k) amplitude += Math.sqrt(Math.max(0, shared));
-      }
-    }
-    cap += amplitude ** 2;
-  }
-  const perUse = streams * subcarriers;
-  return {
-    design: independent.distortion,
-    measured: Math.max(0, measured) / perUse,
-    cap: cap / perUse,
-  };
-}
-
-/** E 1: the sum of every row of a complex S x S matrix. */
-function rowSum(matrix: Float64Array, n: number): Float64Array {
-  const sum = new Float64Array(2 * n);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < n; j++) {
-      sum[2 * i]! += matrix[2 * (i * n + j)]!;
-      sum[2 * i + 1]! += matrix[2 * (i * n + j) + 1]!;
-    }
-  }
-  return sum;
 }
 
 /** The transmission itself. */

@@ -55,9 +55,16 @@ export function planPacking(
     }
     mean += weights[k]! * (sum / entries);
   });
+  if (!Number.isFinite(mean))
+    throw new InputError("gradients", "entries whose sum overflows", "smaller entries");
+  // in units of the largest deviation, so that squares neither overflow nor vanish
+  let unit = 0;
+  for (const gradient of gradients) {
+    for (let i = 0; i < entries; i++) unit = Math.max(unit, Math.abs(gradient[i]! - mean));
+  }
   const meanSquares = Float64Array.from(gradients, (gradient) => {
     let sum = 0;
-    for (let i = 0; i < entries; i++) sum += (gradient[i]! - mean) ** 2;
+    if (unit > 0) for (let i = 0; i < entries; i++) sum += ((gradient[i]! - mean) / unit) ** 2;
     return sum / entries;
   });
   // a device of weight 0 stays silent: it must not dictate the scale
@@ -68,7 +75,7 @@ export function planPacking(
   const symbols = Math.ceil(entries / perSymbol);
   return {
     mean,
-    scale: Math.sqrt(largest),
+    scale: unit * Math.sqrt(largest),
     meanSquares: meanSquares.map((square) => (largest > 0 ? square / largest : 0)),
     entries,
     symbols,

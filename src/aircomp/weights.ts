@@ -1,4 +1,4 @@
-import { checkNumbers, checkPositive, InputError } from "../core/index.ts";
+import { checkNumber, checkNumbers, checkPositive, InputError } from "../core/index.ts";
 
 /** Aggregation weights scaled to sum 1; 1/K each by default. @throws InputError if negative or all zero. */
 export function checkWeights(weights: ArrayLike<number> | undefined, devices: number): Float64Array {
@@ -12,6 +12,14 @@ export function checkWeights(weights: ArrayLike<number> | undefined, devices: nu
 
 /** One power budget per device from a number or a list. */
 export function checkPowers(power: number | ArrayLike<number>, devices: number): Float64Array {
-  if (typeof power === "number") return new Float64Array(devices).fill(checkPositive(power, "power"));
-  return Float64Array.from(checkNumbers(power, "power", devices, 0));
+  if (typeof power === "number") return new Float64Array(devices).fill(checkLevel(power, "power"));
+  const powers = Float64Array.from(checkNumbers(power, "power", devices, 0));
+  for (const [k, value] of powers.entries()) if (value !== 0) checkLevel(value, `power[${k}]`);
+  return powers;
+}
+
+/** A power or noise variance > 0, within what double precision can square. */
+export function checkLevel(value: unknown, field: string): number {
+  checkPositive(value, field);
+  return checkNumber(value, field, 1e-120, 1e120);
 }

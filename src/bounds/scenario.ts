@@ -4,13 +4,13 @@ import {
   channelFromSpec,
   channelSchema,
   type LinkSpec,
+  linkOptions,
   linkSchema,
-  powerFromSnr,
   type SolverSpec,
   solverFields,
   type TrueChannel,
 } from "../aircomp/index.ts";
-import { InputError, parseInput } from "../core/index.ts";
+import { InputError, parseInput, renameField } from "../core/index.ts";
 import { type GapInput, optimalityGap, type Participation } from "./optimality-gap.ts";
 import { type LoraLayer, ofdmSymbols, payloadEntries, symbolPower, type TrainedFactors } from "./payload.ts";
 import { rankResidual } from "./residual.ts";
@@ -189,7 +189,7 @@ export function rankProblem(scenario: Scenario): RankProblem {
   const solver = parsed.solver as RankProblem["solver"] & { readonly maxRank: number };
   const channel = channelFromSpec(parsed.channel);
   const { devices, subcarriers } = channel;
-  const peak = powerFromSnr(link.snrDb, devices, subcarriers, link.noiseVariance);
+  const { power: peak, ...radio } = linkOptions(link, channel);
   const energy = link.energyPerRound;
   if (Array.isArray(energy) && energy.length !== devices) {
     throw new InputError(
@@ -253,13 +253,11 @@ export function rankProblem(scenario: Scenario): RankProblem {
     };
   };
   // wrong constants (mu > L, lists that are too short, spectra that are missing) are refused before any solving
-  for (let rank = 1; rank <= maxRank; rank++) namedIn("learning", () => optimalityGap(gapInput(rank, 0)));
+  for (let rank = 1; rank <= maxRank; rank++)
+    renameField(scenarioField, () => optimalityGap(gapInput(rank, 0)));
 
   return {
-    channel,
-    streams: link.streams,
-    noiseVariance: link.noiseVariance,
-    weights: link.weights,
+    ...radio,
     solver,
     maxRank,
     payloadAt,
@@ -286,16 +284,8 @@ function checkRankWithin(field: string, rank: number | undefined, maxRank: numbe
 }
 
 /** Arguments of the bound and the residual under the names that the scenario has for them. */
-function namedIn(section: string, run: () => void): void {
-  try {
-    run();
-  } catch (error) {
-    if (!(error instanceof InputError) || error.field.startsWith("learning.")) throw error;
-    const owner = error.field.startsWith("spectrum")
-      ? "lora.residual"
-      : error.field.startsWith("layers")
-        ? "lora"
-        : section;
-    throw new InputError(`${owner}.${error.field}`, error.found, error.expected);
-  }
+function scenarioField(field: string): string {
+  if (field.startsWith("learning.")) return field;
+  if (field.startsWith("spectrum")) return `lora.residual.${field}`;
+  return field.startsWith("layers") ? `lora.${field}` : `learning.${field}`;
 }

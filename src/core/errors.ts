@@ -31,3 +31,13 @@ export function describe(value: unknown): string {
   if (typeof value === "object") return "an object";
   return String(value);
 }
+
+/** Runs `check`; an {@link InputError} that it throws names the field that `rename` makes of its own. */
+export function renameField<T>(rename: (field: string) => string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(rename(error.field), error.found, error.expected);
+  }
+}

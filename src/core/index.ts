@@ -28,7 +28,7 @@ export {
   type RefusedVariable,
   toComplexJson,
 } from "./codecs/index.ts";
-export { describe, InputError } from "./errors.ts";
+export { describe, InputError, renameField } from "./errors.ts";
 export { type RandomStream, randomStream } from "./random.ts";
 export { parseInput } from "./schema.ts";
 export { version } from "./version.ts";

@@ -145,18 +145,14 @@ describe("the error of the estimate", () => {
       fc.property(gradients({ devices, entries: { min: 1, max: 40 } }), (list) => {
         for (const share of [weights, [0.5, 0, 0.5]]) {
           const options = { ...link, weights: share, gradients: list, seed: 1 };
-          const { packScale, packMean, correlation, symbols } = aggregateOverTheAir(options);
+          const { packScale, packMean, correlation } = aggregateOverTheAir(options);
           const squares = list.map((g) => g.reduce((sum, x) => sum + (x - packMean) ** 2, 0) / g.length);
           const heard = squares.filter((_, k) => share[k]! > 0);
           expect(Math.abs(packScale ** 2 - Math.max(...heard))).toBeLessThanOrEqual(1e-13 * packScale ** 2);
-          // symbols of power q_k <= 1 where all positions on the air are used
-          const used = list[0]!.length / (8 * symbols);
           correlation.forEach((row, k) => {
             if (packScale < 1e-9) return;
-            expect(Math.abs(row[k]! - (used * squares[k]!) / packScale ** 2)).toBeLessThan(
-              1e-12 * (1 + row[k]!),
-            );
-            if (share[k]! > 0) expect(row[k]!).toBeLessThanOrEqual(used * (1 + 1e-12));
+            expect(Math.abs(row[k]! - squares[k]! / packScale ** 2)).toBeLessThan(1e-12 * (1 + row[k]!));
+            if (share[k]! > 0) expect(row[k]!).toBeLessThanOrEqual(1 + 1e-12);
             row.forEach((x, j) => {
               expect(x).toBe(correlation[j]![k]!);
             });
@@ -282,14 +278,24 @@ describe("inputs", () => {
     expect(Math.abs(other.mean - plain.mean)).toBeLessThan(Math.hypot(plain.interval, other.interval));
   });
 
-  test("Q need not be a multiple of 2 S M: padding is predicted as if it had errors too, Q/P to 1 times the truth", () => {
-    for (const entries of [1, 5, 13]) {
+  test("the prediction is exact for any Q, padding included", () => {
+    for (const entries of [1, 2, 3, 5, 13]) {
       const list = normalGradients(entries, 0.5, 0.5, (k) => k);
-      const { mean, interval, predicted } = sampleErrors({ ...link, gradients: list }, 2000);
-      // P positions on the air: their errors add up to P/Q times the prediction, those of the Q entries to less
-      const positions = 8 * Math.ceil(entries / 8);
-      expect(predicted).toBeLessThan(mean + interval);
-      expect(predicted).toBeGreaterThan((entries / positions) * (mean - interval));
+      const { mean, interval, predicted } = sampleErrors({ ...link, gradients: list }, 4000);
+      expect(Math.abs(mean - predicted)).toBeLessThan(interval);
+      expect(interval / mean).toBeLessThan(0.12);
+    }
+  });
+
+  test("entries of 1e200 and 1e-200 are sent as well as those of 1", () => {
+    const list = normalGradients(16, 1, 0.3, (k) => k);
+    const plain = aggregateOverTheAir({ ...link, gradients: list, seed: 1 }).estimate;
+    for (const factor of [2 ** 660, 2 ** -660]) {
+      const scaled = list.map((gradient) => gradient.map((x) => factor * x));
+      const { estimate } = aggregateOverTheAir({ ...link, gradients: scaled, seed: 1 });
+      estimate.forEach((x, i) => {
+        expect(Math.abs(x / factor - plain[i]!)).toBeLessThan(1e-12);
+      });
     }
   });
 

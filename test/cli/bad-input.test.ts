@@ -27,7 +27,7 @@ describe("bad scenarios are refused in one line, with exit code 2", () => {
     ["channel.model", /"rayligh"/, (s) => (s.channel["model"] = "rayligh")],
     ["channel.delay", /unknown field/, (s) => (s.channel["delay"] = 3)],
     ["link.snrDb", /null.*number/, (s) => (s.link["snrDb"] = Number.NaN)],
-    ["streams", /5.*at most 2/, (s) => (s.link["streams"] = 5)],
+    ["link.streams", /5.*at most 2/, (s) => (s.link["streams"] = 5)],
     ["learning.plConstant", /2.*mu <= L/, (s) => (s.learning["plConstant"] = 2)],
     ["learning.rounds", /-1.*>= 0/, (s) => (s.learning["rounds"] = -1)],
     ["lora.layers[0].dOut", /0.*>= 1/, (s) => (s.lora.layers[0]!["dOut"] = 0)],
