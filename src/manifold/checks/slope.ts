@@ -27,7 +27,7 @@ const ABOVE_NOISE = 20;
 const STRAIGHT = 0.01;
 
 /** Steps at which an exact model would show nothing but rounding. */
-export const noiseSteps: readonly number[] = [1, 2, 3, 5, 7, 8].map((k) => k * 1e-14);
+const noiseSteps: readonly number[] = [1, 2, 3, 5, 7, 8].map((k) => k * 1e-14);
 
 /**
  * The curve of `error` at the steps. The window is that of the smallest steps among the straight ones (or the
