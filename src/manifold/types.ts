@@ -26,7 +26,7 @@ export interface ManifoldKernels {
     h: Float64Array,
     u: Float64Array,
   ): void;
-  /** y = R_x(t u); `y` is neither x nor u. */
+  /** y = R_x(t u), a point of the manifold or NaN however large t is; `y` is neither x nor u. */
   retract(at: number, y: Float64Array, x: Float64Array, u: Float64Array, t: number): void;
   /** v, tangent at x, carried to y = R_x(t u); `out` may be v, and is not x, y or u. */
   transport(

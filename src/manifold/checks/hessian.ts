@@ -13,6 +13,7 @@ export type HessianReason =
   | "rounding"
   | "zero-dimension"
   | "low-slope"
+  | "no-slope"
   | "not-symmetric"
   | "not-linear"
   | "not-tangent"
@@ -93,7 +94,9 @@ export function checkHessian<P>(problem: Problem<P>, options: HessianCheckOption
                 ? "slope"
                 : along === "retraction" && fallsWith(curve, 2) && fallsWith(change, 2)
                   ? "first-order-retraction"
-                  : "low-slope";
+                  : Number.isNaN(curve.slope)
+                    ? "no-slope"
+                    : "low-slope";
   const passed = ["slope", "first-order-retraction", "rounding", "zero-dimension"].includes(reason);
   return { passed, reason, ...residuals, gradientChange: change, ...curve };
 }

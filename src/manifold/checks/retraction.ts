@@ -8,6 +8,7 @@ export type RetractionReason =
   | "rounding"
   | "zero-dimension"
   | "low-slope"
+  | "no-slope"
   | "not-at-x"
   | "off-manifold"
   | "not-finite";
@@ -78,7 +79,9 @@ export function checkRetraction<P>(manifold: Manifold<P>, options: CheckOptions<
             ? "rounding"
             : fallsWith(curve, 2)
               ? "slope"
-              : "low-slope";
+              : Number.isNaN(curve.slope)
+                ? "no-slope"
+                : "low-slope";
   const passed = ["slope", "rounding", "zero-dimension"].includes(reason);
   const order = exp === undefined || !passed ? 0 : fallsWith(curve, 3) ? 2 : 1;
   return {

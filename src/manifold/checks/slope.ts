@@ -11,7 +11,7 @@ export interface ErrorCurve {
   readonly window: { readonly from: number; readonly to: number };
   /** Root mean square of what the line leaves of log10 error in the window. */
   readonly fitResidual: number;
-  /** Too few errors are above the noise for a slope. */
+  /** Too few errors are above the noise for a slope, and the noise is small. */
   readonly rounding: boolean;
 }
 
@@ -23,6 +23,8 @@ const STEPS: readonly number[] = Array.from(
 const WINDOW = 8;
 /** Errors count from this many times the noise on, so that it does not bend the line. */
 const ABOVE_NOISE = 20;
+/** Noise of so many times the floor is no rounding: the cost is random, or not continuous. */
+const LOUD = 1e9;
 /** Root mean square in log10 of a line that is straight enough. */
 const STRAIGHT = 0.01;
 
@@ -61,7 +63,10 @@ export function errorCurve(error: (t: number) => number, floor: number): ErrorCu
       to: chosen === undefined ? Number.NaN : STEPS[chosen.start + WINDOW - 1]!,
     },
     fitResidual: chosen?.residual ?? Number.NaN,
-    rounding: chosen === undefined && errors.every((value) => Number.isFinite(value)),
+    rounding:
+      chosen === undefined &&
+      noise <= Math.max(LOUD * floor, 1e-13) &&
+      errors.every((value, i) => Number.isFinite(value) || STEPS[i]! > 1e-4),
   };
 }
 

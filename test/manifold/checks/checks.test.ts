@@ -131,6 +131,51 @@ describe("checkGradient rejects", () => {
   });
 });
 
+describe("checkGradient on what surrounds the gradient", () => {
+  const { manifold, cost, gradient } = quartic(complexStiefel(4, 2));
+
+  it("accepts a joint callback that agrees, and rejects one that does not", () => {
+    const joint = (x: ComplexMatrix) => ({ cost: cost(x), gradient: gradient(x) });
+    const right = checkGradient({ manifold, cost, gradient, costAndGradient: joint });
+    expect([right.passed, right.jointResidual]).toEqual([true, 0]);
+    const half = checkGradient({
+      manifold,
+      cost,
+      gradient,
+      costAndGradient: (x) => ({ cost: cost(x), gradient: scale(gradient(x), 0.5) }),
+    });
+    expect([half.passed, half.reason]).toEqual([false, "inconsistent"]);
+    const lifted = checkGradient({
+      manifold,
+      cost,
+      gradient,
+      costAndGradient: (x) => ({ cost: cost(x) + 1, gradient: gradient(x) }),
+    });
+    expect(lifted.reason).toBe("inconsistent");
+  });
+
+  it("does not take noise for rounding", () => {
+    const random = stream("noise");
+    const noisy = checkGradient({ manifold, cost: (x) => cost(x) + 1e-3 * random.normal(), gradient });
+    expect([noisy.passed, noisy.reason]).toEqual([false, "no-slope"]);
+  });
+
+  it("stands a little noise, and costs that end nearby", () => {
+    const random = stream("noise");
+    const noisy = checkGradient({ manifold, cost: (x) => cost(x) + 1e-12 * random.normal(), gradient });
+    expect([noisy.passed, noisy.reason]).toEqual([true, "slope"]);
+    const flat = complexEuclidean(1, 1);
+    const logarithm: Problem<ComplexMatrix> = {
+      manifold: flat,
+      cost: (x) => Math.log(x.data[0]!),
+      gradient: (x) => ({ rows: 1, cols: 1, data: Float64Array.of(1 / x.data[0]!, 0) }),
+    };
+    const point = { rows: 1, cols: 1, data: Float64Array.of(0.1, 0) };
+    const direction = { rows: 1, cols: 1, data: Float64Array.of(-1, 0) };
+    expect(checkGradient(logarithm, { point, direction }).reason).toBe("slope");
+  });
+});
+
 describe("checkHessian accepts the Hessian", () => {
   onEach((manifold, blocks) => {
     const problem = quartic(manifold, blocks);
