@@ -15,8 +15,8 @@ export interface Row {
   readonly elapsed?: number;
 }
 
-export interface MinimizeOptions<S extends SolverState = SolverState> {
-  readonly solver: Solver<S>;
+export interface MinimizeOptions {
+  readonly solver: Solver;
   /** Default: gradient norm 1e-6 or 1000 iterations. */
   readonly stop?: StopRule;
   /** Keep a row per iteration. Default true. */
@@ -73,11 +73,7 @@ const convergedReasons: readonly StopReason[] = ["gradient-norm", "relative-decr
  *
  * @throws InputError if the problem, the start or the options make no sense.
  */
-export function minimize<P, S extends SolverState = SolverState>(
-  problem: Problem<P>,
-  x0: P,
-  options: MinimizeOptions<S>,
-): MinimizeResult<P> {
+export function minimize<P>(problem: Problem<P>, x0: P, options: MinimizeOptions): MinimizeResult<P> {
   const { evaluator, state } = begin(problem, x0, options);
   return finish(problem, evaluator, state, options);
 }
@@ -88,21 +84,21 @@ export function minimize<P, S extends SolverState = SolverState>(
  *
  * @throws InputError, at the first iterate, if the problem, the start or the options make no sense.
  */
-export function* iterate<P, S extends SolverState = SolverState>(
+export function* iterate<P>(
   problem: Problem<P>,
   x0: P,
-  options: MinimizeOptions<S>,
+  options: MinimizeOptions,
 ): Generator<Iteration<P>, MinimizeResult<P>, undefined> {
   const { evaluator, state } = begin(problem, x0, options);
   return yield* iterateFrom(problem, evaluator, state, options);
 }
 
 /** From a state to the end. */
-export function finish<P, S extends SolverState>(
+export function finish<P>(
   problem: Problem<P>,
   evaluator: Evaluator,
-  initial: S,
-  options: MinimizeOptions<S>,
+  initial: SolverState,
+  options: MinimizeOptions,
 ): MinimizeResult<P> {
   const rows: Row[] = [];
   for (const { state, row, reason } of advance(evaluator, initial, options)) {
@@ -113,11 +109,11 @@ export function finish<P, S extends SolverState>(
 }
 
 /** From a state to the end, one iterate at a time. */
-export function* iterateFrom<P, S extends SolverState>(
+export function* iterateFrom<P>(
   problem: Problem<P>,
   evaluator: Evaluator,
-  initial: S,
-  options: MinimizeOptions<S>,
+  initial: SolverState,
+  options: MinimizeOptions,
 ): Generator<Iteration<P>, MinimizeResult<P>, undefined> {
   const rows: Row[] = [];
   for (const { state, row, reason } of advance(evaluator, initial, options)) {
@@ -137,11 +133,11 @@ export function* iterateFrom<P, S extends SolverState>(
 }
 
 /** The loop. The last thing it yields has a reason; a step that failed comes with the row before it. */
-export function* advance<S extends SolverState>(
+export function* advance(
   evaluator: Evaluator,
-  initial: S,
-  options: MinimizeOptions<S>,
-): Generator<{ state: S; row: Row; reason: StopReason | undefined }, void, undefined> {
+  initial: SolverState,
+  options: MinimizeOptions,
+): Generator<{ state: SolverState; row: Row; reason: StopReason | undefined }, void, undefined> {
   const {
     solver,
     stop = anyOf(gradientNorm(1e-6), maxIterations(1000)),
@@ -235,20 +231,17 @@ function resultOf<P>(
   };
 }
 
-function begin<P, S extends SolverState>(
+function begin<P>(
   problem: Problem<P>,
   x0: P,
-  options: MinimizeOptions<S>,
-): { evaluator: Evaluator; state: S } {
+  options: MinimizeOptions,
+): { evaluator: Evaluator; state: SolverState } {
   const evaluator = prepare(problem, options);
   return { evaluator, state: options.solver.init(evaluator, startPoint(problem, x0)) };
 }
 
 /** The evaluator of a run. @throws InputError on a problem or options that make no sense, or do not fit. */
-export function prepare<P, S extends SolverState>(
-  problem: Problem<P>,
-  options: MinimizeOptions<S>,
-): Evaluator {
+export function prepare<P>(problem: Problem<P>, options: MinimizeOptions): Evaluator {
   checkOptions(options, "options", optionNames);
   const { solver } = options;
   if (typeof solver?.init !== "function" || typeof solver.step !== "function") {

@@ -80,8 +80,8 @@ export function decreases(line: Line, trial: Trial, c1: number): boolean {
   return trial.cost <= line.cost + c1 * trial.step * line.slope;
 }
 
-/** Cost equal up to rounding. */
-export function isLevel(line: Line, trial: Trial): boolean {
+/** Cost at most that of the other, up to rounding. */
+export function isLevel(line: { readonly cost: number }, trial: Trial): boolean {
   return trial.cost <= line.cost + rounding * Math.abs(line.cost);
 }
 

@@ -9,9 +9,9 @@ import {
 } from "../../core/index.ts";
 import { type MinimizeOptions, type MinimizeResult, minimize } from "../driver.ts";
 import type { Problem } from "../problem.ts";
-import type { SolverState, StopReason } from "../solver.ts";
+import type { StopReason } from "../solver.ts";
 
-export interface MultiStartOptions<P, S extends SolverState = SolverState> extends MinimizeOptions<S> {
+export interface MultiStartOptions<P> extends MinimizeOptions {
   /** Points to start from, or a number of random points. */
   readonly starts: number | readonly P[];
   /** Seed of random points; start i does not depend on how many there are. Needed where `starts` is a number. */
@@ -48,10 +48,7 @@ const minimizeOptions = ["solver", "stop", "record", "signal", "onProgress", "cl
  *
  * @throws InputError if the problem, a start or the options make no sense.
  */
-export function multiStart<P, S extends SolverState = SolverState>(
-  problem: Problem<P>,
-  options: MultiStartOptions<P, S>,
-): MultiStartResult<P> {
+export function multiStart<P>(problem: Problem<P>, options: MultiStartOptions<P>): MultiStartResult<P> {
   checkOptions(options, "options", [...ownOptions, ...minimizeOptions]);
   const { starts, seed, draw, ...rest } = options;
   const startAt = chooseStarts(problem, { starts, seed, draw });

@@ -51,30 +51,26 @@ export function snapshot<P>(iteration: Iteration<P>): Snapshot {
  *
  * @throws InputError if the snapshot is not one, or is of another solver or manifold.
  */
-export function resume<P, S extends SolverState = SolverState>(
-  problem: Problem<P>,
-  saved: Snapshot,
-  options: MinimizeOptions<S>,
-): MinimizeResult<P> {
+export function resume<P>(problem: Problem<P>, saved: Snapshot, options: MinimizeOptions): MinimizeResult<P> {
   const { evaluator, state } = restore(problem, saved, options);
   return finish(problem, evaluator, state, options);
 }
 
 /** The same, one iterate at a time, as `iterate`. */
-export function* resumeIterating<P, S extends SolverState = SolverState>(
+export function* resumeIterating<P>(
   problem: Problem<P>,
   saved: Snapshot,
-  options: MinimizeOptions<S>,
+  options: MinimizeOptions,
 ): Generator<Iteration<P>, MinimizeResult<P>, undefined> {
   const { evaluator, state } = restore(problem, saved, options);
   return yield* iterateFrom(problem, evaluator, state, options);
 }
 
-function restore<P, S extends SolverState>(
+function restore<P>(
   problem: Problem<P>,
   saved: Snapshot,
-  options: MinimizeOptions<S>,
-): { evaluator: Evaluator; state: S } {
+  options: MinimizeOptions,
+): { evaluator: Evaluator; state: SolverState } {
   const evaluator = prepare(problem, options);
   if (saved?.format !== "airfold run" || saved.formatVersion !== 1) {
     throw new InputError("snapshot", describe(saved), "what snapshot() returned, of format version 1");
@@ -85,7 +81,7 @@ function restore<P, S extends SolverState>(
   ] as const) {
     if (saved[name] !== mine) throw new InputError(`snapshot.${name}`, describe(saved[name]), `"${mine}"`);
   }
-  const state = decode(saved.state, evaluator.size) as S | null;
+  const state = decode(saved.state, evaluator.size) as SolverState | null;
   if (!(state?.x instanceof Float64Array) || state.x.length !== evaluator.size) {
     throw new InputError("snapshot.state", "no point of the manifold", `${evaluator.size} numbers`);
   }

@@ -3,6 +3,7 @@ import type { Evaluator } from "../problem.ts";
 import {
   decreases,
   decreasesBySlope,
+  isLevel,
   type Line,
   type LineSearch,
   moves,
@@ -19,6 +20,9 @@ export interface StrongWolfeOptions {
   /** Most trials. Default 40. */
   readonly maxTrials?: number;
 }
+
+/** So many trials in a row that are no better than the best end the search. */
+const maxRefusals = 4;
 
 const defaults: Required<StrongWolfeOptions> = { decrease: 1e-4, curvature: 0.9, maxTrials: 40 };
 
@@ -63,6 +67,7 @@ function search(
   let highCost = Number.POSITIVE_INFINITY;
   let highSlope = Number.NaN;
   let step = first;
+  let refusals = 0;
   for (let k = 0; k < maxTrials; k++) {
     const cost = probe(evaluator, line, trial, step);
     const finite = cost < Number.POSITIVE_INFINITY;
@@ -71,17 +76,21 @@ function search(
     const level = !refused && decreasesBySlope(line, trial, decrease);
     const lower = !refused && decreases(line, trial, decrease) && cost < low.cost;
     if ((lower || level) && Math.abs(slope) <= -curvature * line.slope) return trial;
-    if (!lower && !(level && slope < 0)) {
-      high = step;
-      highCost = refused ? Number.POSITIVE_INFINITY : cost;
-      highSlope = slope;
-    } else {
+    if (lower || (level && slope < 0 && isLevel(low, trial))) {
       if (slope * (high - low.step) >= 0) {
         high = low.step;
         highCost = low.cost;
         highSlope = low.slope;
       }
       [low, trial] = [trial, low];
+      refusals = 0;
+    } else {
+      high = step;
+      highCost = refused ? Number.POSITIVE_INFINITY : cost;
+      highSlope = slope;
+      refusals++;
+      // slopes that contradict the costs: far from x, transport is not the derivative of the retraction
+      if (refusals >= maxRefusals && low.step > 0) break;
     }
     const width = high - low.step;
     if (Number.isFinite(high)) {
@@ -108,9 +117,9 @@ function within(part: number, highCost: number): number {
  */
 function minimumOf(low: Trial, width: number, highCost: number, highSlope: number): number {
   const a = low.slope * width;
-  const rise = highCost - low.cost;
-  if (Number.isNaN(highSlope)) return -a / (2 * (rise - a));
   const b = highSlope * width;
+  const rise = highCost - low.cost;
+  if (!(b > 0) && rise > 0) return -a / (2 * (rise - a));
   if (Math.abs(rise) <= 1e-12 * Math.abs(low.cost)) return -a / (b - a);
   const cubic = a + b - 2 * rise;
   const square = 3 * rise - 2 * a - b;
