@@ -35,28 +35,34 @@ const rayleighFields = {
     .strictObject({
       positions: z
         .union([
-          z.array(z.array(z.number()).min(2).max(3)),
+          z.array(z.array(z.number().min(-1e9).max(1e9)).min(2).max(3)),
           z.strictObject({
-            radius: z.number().gt(0).describe("m"),
+            radius: z.number().gt(0).max(1e9).describe("m"),
             minimum: z.number().min(0).optional().describe("m; default 0"),
           }),
         ])
         .describe(
           "[x, y] or [x, y, z] of each device in m (server at the origin), or a disc to drop them in",
         ),
-      exponent: z.number().gt(0).optional().describe("path-loss exponent; default 3"),
-      referenceDistance: z.number().gt(0).optional().describe("m; default 1"),
-      referenceLossDb: z.number().optional().describe("dB at the reference distance; default 0"),
+      exponent: z.number().gt(0).max(20).optional().describe("path-loss exponent; default 3"),
+      referenceDistance: z.number().min(1e-9).max(1e9).optional().describe("m; default 1"),
+      referenceLossDb: z
+        .number()
+        .min(-300)
+        .max(300)
+        .optional()
+        .describe("dB at the reference distance; default 0"),
       shadowingDb: z
         .number()
         .min(0)
+        .max(100)
         .optional()
         .describe("standard deviation of log-normal shadowing, dB; default 0"),
       normalise: z.boolean().optional().describe("scale the gains to mean 1; default false"),
     })
     .optional()
     .describe("distance-dependent gains; default: every device has gain 1"),
-  gains: z.array(z.number().min(0)).optional().describe("power gain of each device, linear"),
+  gains: z.array(z.number().min(0).max(1e100)).optional().describe("power gain of each device, linear"),
   receiveCorrelation: coefficient("correlation of neighbouring receive antennas, [0, 1); default 0"),
   transmitCorrelation: coefficient("correlation of neighbouring transmit antennas, [0, 1); default 0"),
   seed: z.int().min(0).describe("seed of the channel"),

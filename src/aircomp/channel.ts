@@ -183,7 +183,27 @@ function multiTapChannel(
       }
     }
   }
+  checkEntries(matrices.data, matrices.shape, "channel");
   return describeChannel(matrices);
+}
+
+/** Entries must be finite and small enough to be squared. */
+function checkEntries(data: Float64Array, shape: readonly number[], field: string): void {
+  for (let i = 0; i < data.length; i++) {
+    if (Math.abs(data[i]!) <= 1e100) continue;
+    const place: number[] = [];
+    let rest = i >> 1;
+    for (const n of [...shape].reverse()) {
+      place.unshift(rest % n);
+      rest = Math.floor(rest / n);
+    }
+    const part = i % 2 === 0 ? "real" : "imaginary";
+    throw new InputError(
+      field,
+      `${data[i]} (${part} part of entry [${place.join(", ")}])`,
+      "at most 1e100 in size",
+    );
+  }
 }
 
 function addLineOfSight(tap: Float64Array, nr: number, nt: number, sight: LineOfSight, root: number): void {
@@ -273,11 +293,7 @@ export function channelFrom(source: ComplexStack | ComplexJson, field = "channel
   if (shape.some((n) => n < 1)) {
     throw new InputError(field, `shape [${shape.join(", ")}]`, "every dimension >= 1");
   }
-  for (let i = 0; i < array.data.length; i++) {
-    if (!Number.isFinite(array.data[i])) {
-      throw new InputError(field, `${array.data[i]} at entry ${i >> 1}`, "finite entries");
-    }
-  }
+  checkEntries(array.data, shape, field);
   return describeChannel(new ComplexStack(shape, array.data.slice()));
 }
 

@@ -25,7 +25,7 @@ export function tapPowers(profile: DelayProfile, taps: number, delaySpread: numb
     if (profile.length !== taps) {
       throw new InputError("delayProfile", describe(profile), `${taps} powers, one per tap`);
     }
-    for (let l = 0; l < taps; l++) powers[l] = checkNumber(profile[l], `delayProfile[${l}]`, 0);
+    for (let l = 0; l < taps; l++) powers[l] = checkNumber(profile[l], `delayProfile[${l}]`, 0, 1e100);
     return normalise(powers);
   }
   if (profile === "uniform") return powers.fill(1 / taps);

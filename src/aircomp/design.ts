@@ -1,4 +1,13 @@
-import { checkChoice, checkInteger, checkOptions, checkSeed, describe, InputError } from "../core/index.ts";
+import {
+  checkChoice,
+  checkInteger,
+  checkNumbers,
+  checkOptions,
+  checkSeed,
+  describe,
+  fromComplexJson,
+  InputError,
+} from "../core/index.ts";
 import { ComplexStack } from "../linalg/index.ts";
 import {
   type AlternatingResult,
@@ -36,7 +45,7 @@ export interface DesignOptions extends Hooks {
   readonly channel: TrueChannel;
   /** S, 1 <= S <= min(N_t, N_r). */
   readonly streams: number;
-  /** P_k > 0, linear: one number or one per device (0: silent), summed over the subcarriers of an OFDM symbol; 1e-120 to 1e120. */
+  /** P_k, linear: one number > 0, or one >= 0 per device (0 is silent), summed over the subcarriers of an OFDM symbol; 1e-120 to 1e120. */
   readonly power: number | ArrayLike<number>;
   /** sigma2 > 0 per receive antenna and subcarrier, in the unit of the power. */
   readonly noiseVariance: number;
@@ -56,6 +65,8 @@ interface DesignCommon {
   readonly scheme: Scheme;
   /** S */
   readonly streams: number;
+  /** w_k that it was made for, summing to 1. */
+  readonly weights: readonly number[];
   /** sum_m MSE_m for independent unit-power symbols (R = I). */
   readonly mse: number;
   /** omega = mse / (S M). */
@@ -121,6 +132,28 @@ export function designBeamformers(options: DesignOptions): BeamformerDesign {
     default:
       return subspaceDesign(scheme, problem, receiveSubspace(scheme, problem, seed), stop, hooks);
   }
+}
+
+/**
+ * A design that was written as JSON, by `airfold beamform` or `JSON.stringify`, ready for evaluation and the link.
+ *
+ * @throws InputError unless it holds a kind, streams, weights and, if analog, receive and transmit beamformers.
+ */
+export function designFrom(value: unknown, field = "design"): BeamformerDesign {
+  if (value === null || typeof value !== "object") throw new InputError(field, describe(value), "a design");
+  const record = value as Record<string, unknown>;
+  const kind = checkChoice(record["kind"], `${field}.kind`, ["analog", "ideal"]);
+  const common = {
+    ...(record as unknown as DesignCommon),
+    streams: checkInteger(record["streams"], `${field}.streams`, 1),
+    weights: Array.from(checkNumbers(record["weights"], `${field}.weights`, undefined, 0)),
+  };
+  if (kind === "ideal") return { ...common, kind };
+  const stack = (name: "receive" | "transmit"): ComplexStack => {
+    const { shape, data } = fromComplexJson(record[name], `${field}.${name}`);
+    return new ComplexStack(shape, data);
+  };
+  return { ...common, kind, receive: stack("receive"), transmit: stack("transmit") };
 }
 
 /** Everything about a design that can be refused; the rest is arithmetic. */
@@ -255,6 +288,7 @@ function analogDesign(scheme: Scheme, problem: TransceiverProblem, solved: Alter
     kind: "analog",
     scheme,
     streams,
+    weights: Array.from(problem.weights),
     receive: new ComplexStack([subcarriers, receiveAntennas, streams], solved.receive),
     transmit: new ComplexStack([devices, subcarriers, transmitAntennas, streams], solved.transmit),
     mse: solved.mse,
@@ -271,6 +305,7 @@ function idealDesign(problem: TransceiverProblem): IdealDesign {
     kind: "ideal",
     scheme: "ideal",
     streams: problem.streams,
+    weights: Array.from(problem.weights),
     mse: 0,
     distortion: 0,
     iterations: 0,

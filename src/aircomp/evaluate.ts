@@ -15,7 +15,7 @@ export type DeviceCorrelation = number | readonly (readonly number[])[];
 export interface EvaluationOptions {
   /** sigma2 > 0 per receive antenna and subcarrier. */
   readonly noiseVariance: number;
-  /** w_k >= 0, scaled to sum 1. Default 1/K. */
+  /** w_k >= 0, scaled to sum 1. Default: those of the design. */
   readonly weights?: ArrayLike<number>;
   /** Default 0, that is R = I. */
   readonly correlation?: DeviceCorrelation;
@@ -67,7 +67,10 @@ export function evaluateDesign(
   checkOptions(options, "options", ["noiseVariance", "weights", "correlation"]);
   const { devices, subcarriers } = channel;
   const noiseVariance = checkPositive(options.noiseVariance, "noiseVariance");
-  const weights = checkWeights(options.weights, devices);
+  if (design === null || typeof design !== "object") {
+    throw new InputError("design", describe(design), "a design (see designBeamformers, designFrom)");
+  }
+  const weights = checkWeights(options.weights ?? design.weights, devices);
   const correlation = correlationMatrix(options.correlation ?? 0, devices);
   if (design.kind === "ideal") {
     const perSubcarrier = new Float64Array(subcarriers);
@@ -152,9 +155,16 @@ export function checkDesignShapes(channel: TrueChannel, design: Beamformers): { 
       throw new InputError(field, found, `shape [${expected.join(", ")}] to fit the channel`);
     }
   };
-  const streams = design?.receive instanceof ComplexStack ? design.receive.cols : 1;
-  checkShape("design.receive", design?.receive, [subcarriers, receiveAntennas, streams]);
-  checkShape("design.transmit", design?.transmit, [devices, subcarriers, transmitAntennas, streams]);
+  if (!(design.receive instanceof ComplexStack)) {
+    throw new InputError(
+      "design.receive",
+      describe(design.receive),
+      "a stack (see designFrom for designs from JSON)",
+    );
+  }
+  const streams = design.receive.cols;
+  checkShape("design.receive", design.receive, [subcarriers, receiveAntennas, streams]);
+  checkShape("design.transmit", design.transmit, [devices, subcarriers, transmitAntennas, streams]);
   return { streams };
 }
 

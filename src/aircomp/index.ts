@@ -18,6 +18,7 @@ export {
   type BeamformerDesign,
   type DesignOptions,
   designBeamformers,
+  designFrom,
   type Effort,
   efforts,
   type IdealDesign,

@@ -47,6 +47,7 @@ export interface BeamformProblem {
 }
 
 const decibels = z.number().min(-300).max(300);
+const energy = z.number().min(1e-80).max(1e80);
 
 export const linkSchema: z.ZodType<LinkSpec> = z.strictObject({
   streams: z.int().min(1).default(1).describe("S, symbols per subcarrier use; at most min(N_t, N_r)"),
@@ -54,14 +55,24 @@ export const linkSchema: z.ZodType<LinkSpec> = z.strictObject({
     .union([decibels, z.array(decibels)])
     .default(10)
     .describe("P_k / (M sigma2) in dB, one number or one per device"),
-  noiseVariance: z.number().gt(0).default(1).describe("sigma2 per receive antenna and subcarrier, linear"),
+  noiseVariance: z
+    .number()
+    .min(1e-80)
+    .max(1e80)
+    .default(1)
+    .describe("sigma2 per receive antenna and subcarrier, linear"),
   weights: z
     .array(z.number().min(0))
     .optional()
     .describe("aggregation weights, scaled to sum 1; default 1/K"),
-  symbolDuration: z.number().gt(0).default(7.1e-5).describe("T_s, duration of an OFDM symbol in s"),
+  symbolDuration: z
+    .number()
+    .min(1e-15)
+    .max(1e9)
+    .default(7.1e-5)
+    .describe("T_s, duration of an OFDM symbol in s"),
   energyPerRound: z
-    .union([z.number().gt(0), z.array(z.number().gt(0)), z.null()])
+    .union([energy, z.array(energy), z.null()])
     .default(null)
     .describe("energy of a device per round, in noise variance x s; null: no budget beyond the SNR"),
   latencyPerRound: z

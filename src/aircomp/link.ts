@@ -15,7 +15,7 @@ export interface AggregationOptions {
   readonly design: BeamformerDesign;
   /** sigma2 > 0 per receive antenna and subcarrier. */
   readonly noiseVariance: number;
-  /** w_k >= 0, scaled to sum 1. Default 1/K. Those of the design. */
+  /** w_k >= 0, scaled to sum 1. Default: those of the design. */
   readonly weights?: ArrayLike<number>;
   /** Seed of the interleaving and the noise. */
   readonly seed: number;
@@ -58,8 +58,11 @@ export function aggregateOverTheAir(options: AggregationOptions): Aggregate {
   if (!Array.isArray(gradients) || gradients.length !== channel.devices) {
     throw new InputError("gradients", describe(gradients), `${channel.devices} gradients, one per device`);
   }
-  const weights = checkWeights(options.weights, channel.devices);
-  if (design?.kind !== "ideal") checkDesignShapes(channel, design);
+  if (design === null || typeof design !== "object") {
+    throw new InputError("design", describe(design), "a design (see designBeamformers, designFrom)");
+  }
+  const weights = checkWeights(options.weights ?? design.weights, channel.devices);
+  if (design.kind !== "ideal") checkDesignShapes(channel, design);
   const perSymbol = 2 * design.streams * channel.subcarriers;
   const packing = planPacking(gradients, weights, perSymbol, seed);
   const moments = secondMoments(gradients, packing);

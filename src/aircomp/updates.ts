@@ -35,6 +35,8 @@ export interface BlockUpdates {
 
 /** Singular values below this fraction of the largest are rounding noise of a rank-deficient product. */
 const RANK_TOLERANCE = 1e-14;
+/** Below this the square leaves double precision. */
+const SMALLEST = 1e-150;
 
 /**
  * The block updates of docs/theory.md, section 3:
@@ -97,7 +99,7 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
         largest = Math.max(largest, singular[m * s]!);
       }
       for (let i = 0; i < singular.length; i++) {
-        if (singular[i]! <= RANK_TOLERANCE * largest) singular[i] = 0;
+        if (singular[i]! <= RANK_TOLERANCE * largest || singular[i]! < SMALLEST) singular[i] = 0;
         squared[i] = singular[i]! * singular[i]!;
       }
       const w = weights[k]!;

@@ -4,10 +4,14 @@ import { checkNumber, checkNumbers, checkPositive, InputError } from "../core/in
 export function checkWeights(weights: ArrayLike<number> | undefined, devices: number): Float64Array {
   if (weights === undefined) return new Float64Array(devices).fill(1 / devices);
   const list = Float64Array.from(checkNumbers(weights, "weights", devices, 0));
+  const largest = list.reduce((most, weight) => Math.max(most, weight), 0);
+  if (!(largest > 0)) throw new InputError("weights", "weights that sum to 0", "at least one weight > 0");
   const total = list.reduce((sum, weight) => sum + weight, 0);
-  if (!(total > 0)) throw new InputError("weights", "weights that sum to 0", "at least one weight > 0");
   // weights that sum to 1 already, up to rounding, are left as they are
-  return Math.abs(total - 1) < 1e-14 ? list : list.map((weight) => weight / total);
+  if (Math.abs(total - 1) < 1e-14) return list;
+  const scaled = list.map((weight) => weight / largest);
+  const scaledTotal = scaled.reduce((sum, weight) => sum + weight, 0);
+  return scaled.map((weight) => weight / scaledTotal);
 }
 
 /** One power budget per device from a number or a list. */

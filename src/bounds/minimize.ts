@@ -30,7 +30,7 @@ export interface RankRow {
 }
 
 /** Why the rank search ended. */
-export type RankReason = "both-neighbours-worse" | "all-ranks" | "fixed" | "random" | "aborted";
+export type RankReason = "no-better-neighbour" | "all-ranks" | "fixed" | "random" | "aborted";
 
 export interface GapMinimum {
   readonly rank: number;
@@ -135,7 +135,7 @@ function search(
       return single(1 + randomStream(seed, "random-rank").integer(problem.maxRank), "random");
     case "backtracking": {
       const start = initialRank ?? Math.ceil(problem.maxRank / 2);
-      return { ...backtrackingSearch(memo, start), reason: "both-neighbours-worse" };
+      return { ...backtrackingSearch(memo, start), reason: "no-better-neighbour" };
     }
   }
 }

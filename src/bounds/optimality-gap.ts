@@ -213,6 +213,7 @@ function errorSources(input: CheckedGapInput): ErrorSource[] {
 
 function noContraction(sources: readonly ErrorSource[]): string {
   const growing = sources.filter((source) => source.slope > 0).map((source) => source.name);
+  if (growing.length === 0) return "the bound is larger than any double-precision number";
   return (
     `the error grows with the gradient at least as fast as the gradient itself (b2 >= 1, from ${growing.join(" and ")}): ` +
     "no contraction is guaranteed; lower the distortion or the gradient slope"

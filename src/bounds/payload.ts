@@ -18,6 +18,9 @@ export interface LoraLayer {
   readonly spectrum?: Spectrum;
 }
 
+/** Most rows or columns of a layer, and the largest rank: 2^20. */
+export const largestSize: number = 2 ** 20;
+
 /** Which factors are trained and sent: `both` loraB and loraA, or `loraB` alone (loraA frozen). */
 export type TrainedFactors = "both" | "loraB";
 
@@ -47,9 +50,9 @@ export function checkLayers(
   }
   return layers.map((layer: LoraLayer, i: number) => {
     checkOptions(layer, `layers[${i}]`, ["dOut", "dIn", "count", "spectrum"]);
-    const dOut = checkInteger(layer.dOut, `layers[${i}].dOut`, 1);
-    const dIn = checkInteger(layer.dIn, `layers[${i}].dIn`, 1);
-    const count = checkInteger(layer.count ?? 1, `layers[${i}].count`, 1);
+    const dOut = checkInteger(layer.dOut, `layers[${i}].dOut`, 1, largestSize);
+    const dIn = checkInteger(layer.dIn, `layers[${i}].dIn`, 1, largestSize);
+    const count = checkInteger(layer.count ?? 1, `layers[${i}].count`, 1, largestSize);
     return { dOut, dIn, count, ...(layer.spectrum === undefined ? {} : { spectrum: layer.spectrum }) };
   });
 }

@@ -1,5 +1,5 @@
 import { checkChoice, checkInteger, checkOptions, checkPositive, InputError } from "../core/index.ts";
-import { checkLayers, type LoraLayer } from "./payload.ts";
+import { checkLayers, type LoraLayer, largestSize } from "./payload.ts";
 import { type Spectrum, singularValues } from "./spectrum.ts";
 
 export interface ResidualInput {
@@ -26,23 +26,33 @@ export function rankResidual(input: ResidualInput): number {
   checkOptions(input, "rankResidual", ["kind", "smoothness", "layers", "spectrum", "rank"]);
   checkChoice(input.kind ?? "spectral", "kind", ["spectral"]);
   const smoothness = checkPositive(input.smoothness, "smoothness");
-  const rank = checkInteger(input.rank, "rank", 0);
-  let tail = 0;
-  checkLayers(input.layers).forEach((layer, index) => {
-    const spectrum = layer.spectrum ?? input.spectrum;
+  const rank = checkInteger(input.rank, "rank", 0, largestSize);
+  return (smoothness / 2) * tailEnergies(input.layers, input.spectrum, rank)[rank]!;
+}
+
+/**
+ * The tail energies of the ranks 0..maxRank: sum over layers and i > r of s_i^2, smallest terms first.
+ *
+ * @throws InputError on layers or spectra that are missing or out of range.
+ */
+export function tailEnergies(
+  layers: readonly LoraLayer[],
+  common: Spectrum | undefined,
+  maxRank: number,
+): Float64Array {
+  const tails = new Float64Array(maxRank + 1);
+  checkLayers(layers).forEach((layer, index) => {
+    const spectrum = layer.spectrum ?? common;
     if (spectrum === undefined) {
       throw new InputError("spectrum", "nothing", `a spectrum, or one in layers[${index}]`);
     }
     const field = layer.spectrum === undefined ? "spectrum" : `layers[${index}].spectrum`;
-    tail += layer.count * tailEnergy(spectrum, Math.min(layer.dOut, layer.dIn), rank, field);
+    const values = singularValues(spectrum, Math.min(layer.dOut, layer.dIn), field);
+    let sum = 0;
+    for (let i = values.length - 1; i >= 0; i--) {
+      sum += values[i]! ** 2;
+      if (i <= maxRank) tails[i]! += layer.count * sum;
+    }
   });
-  return (smoothness / 2) * tail;
-}
-
-/** sum_{rank < i <= count} s_i^2, smallest terms first. */
-function tailEnergy(spectrum: Spectrum, count: number, rank: number, field: string): number {
-  const values = singularValues(spectrum, count, field);
-  let sum = 0;
-  for (let i = count - 1; i >= rank; i--) sum += values[i]! ** 2;
-  return sum;
+  return tails;
 }

@@ -12,8 +12,15 @@ import {
 } from "../aircomp/index.ts";
 import { InputError, parseInput, renameField } from "../core/index.ts";
 import { type GapInput, optimalityGap, type Participation } from "./optimality-gap.ts";
-import { type LoraLayer, ofdmSymbols, payloadEntries, symbolPower, type TrainedFactors } from "./payload.ts";
-import { rankResidual } from "./residual.ts";
+import {
+  type LoraLayer,
+  largestSize,
+  ofdmSymbols,
+  payloadEntries,
+  symbolPower,
+  type TrainedFactors,
+} from "./payload.ts";
+import { tailEnergies } from "./residual.ts";
 import type { Spectrum } from "./spectrum.ts";
 
 /** A learning constant: one number, or one per rank (entry 0 is rank 1). */
@@ -73,7 +80,7 @@ export interface Scenario {
   readonly solver?: ScenarioSolverSpec;
 }
 
-const size = (text: string) => z.int().min(1).describe(text);
+const size = (text: string) => z.int().min(1).max(largestSize).describe(text);
 const perRank = (one: z.ZodNumber, text: string) =>
   z.union([one, z.array(one).min(1)]).describe(`${text}; or one per rank`);
 const positive = z.number().gt(0);
@@ -203,7 +210,7 @@ export function rankProblem(scenario: Scenario): RankProblem {
   const trained = lora.trained ?? "both";
 
   const payloadAt = (rank: number): RankPayload => {
-    const entries = payloadEntries(lora.layers, rank, trained);
+    const entries = renameField(scenarioField, () => payloadEntries(lora.layers, rank, trained));
     const symbols = ofdmSymbols(entries, link.streams, subcarriers);
     const airTime = symbols * link.symbolDuration;
     return {
@@ -232,6 +239,7 @@ export function rankProblem(scenario: Scenario): RankProblem {
     checkRankWithin("solver.rankSearch.fixed", solver.rankSearch.fixed, maxRank);
   }
 
+  const tails = renameField(scenarioField, () => tailEnergies(lora.layers, lora.residual.spectrum, maxRank));
   const gapInput = (rank: number, distortion: number): GapInput => {
     const smoothness = atRank(learning.smoothness, rank, "learning.smoothness");
     return {
@@ -243,12 +251,7 @@ export function rankProblem(scenario: Scenario): RankProblem {
       gradientFloor: atRank(learning.gradientFloor, rank, "learning.gradientFloor"),
       gradientSlope: atRank(learning.gradientSlope ?? 0, rank, "learning.gradientSlope"),
       stochasticVariance: atRank(learning.stochasticVariance ?? 0, rank, "learning.stochasticVariance"),
-      residual: rankResidual({
-        smoothness: lora.residual.smoothness ?? smoothness,
-        layers: lora.layers,
-        spectrum: lora.residual.spectrum,
-        rank,
-      }),
+      residual: ((lora.residual.smoothness ?? smoothness) / 2) * tails[rank]!,
       participation: learning.participation,
     };
   };

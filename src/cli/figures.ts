@@ -44,7 +44,9 @@ export function figuresCommand(program: Command): void {
       await checkPlotPackages();
       makeFolder(flags.out, "--out");
       const written = await withCrew(jobs, (crew) => {
-        process.stderr.write(`airfold: drawing ${plans.map(({ name }) => name).join(", ")} (${jobs} jobs)\n`);
+        process.stderr.write(
+          `airfold: drawing ${plans.map(({ name }) => name).join(", ")} (${jobs} ${jobs === 1 ? "job" : "jobs"})\n`,
+        );
         return drawAll(crew, plans, flags.out);
       });
       process.stdout.write(canonicalJson({ airfold: version, schemaVersion, figures: written }));

@@ -1,6 +1,7 @@
 import {
   accessSync,
   constants,
+  existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -33,14 +34,14 @@ export function readJson(path: string, field: string): unknown {
 
 /** Refuses an output path that cannot be written, before any work is done. */
 export function checkWritable(path: string, field: string): void {
-  const folder = dirname(resolve(path));
+  if (path === "" || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw new InputError(field, `"${path}", ${path === "" ? "no name" : "a folder"}`, "a file name");
+  }
   try {
-    accessSync(folder, constants.W_OK);
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
-      throw new InputError(field, `"${path}", a folder`, "a file name");
-    }
+    const probe = join(dirname(resolve(path)), `.airfold.${process.pid}.tmp`);
+    writeFileSync(probe, "");
+    rmSync(probe);
   } catch (error) {
-    if (error instanceof InputError) throw error;
     throw new InputError(
       field,
       `"${path}", whose folder cannot be written: ${fileProblem(error)}`,
@@ -52,7 +53,10 @@ export function checkWritable(path: string, field: string): void {
 /** Creates a folder. @throws InputError naming `field` if that fails. */
 export function makeFolder(path: string, field: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    // level by level: Node's recursive mode does not return for some places, such as below /proc
+    const missing: string[] = [];
+    for (let level = resolve(path); !existsSync(level); level = dirname(level)) missing.unshift(level);
+    for (const level of missing) mkdirSync(level);
     accessSync(path, constants.W_OK);
   } catch (error) {
     throw new InputError(field, `"${path}", ${fileProblem(error)}`, "a folder that can be written");

@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { decodeComplexFile, toComplexJson } from "../core/index.ts";
+import { decodeComplexFile, InputError, toComplexJson } from "../core/index.ts";
 import { readBytes, readJson } from "./files.ts";
 
 /**
@@ -13,8 +13,9 @@ export function readProblem(path: string): unknown {
   if (!isRecord(problem) || !isRecord(problem["channel"])) return problem;
   const channel = problem["channel"];
   const { file, variable, ...rest } = channel;
-  if (channel["model"] !== "given" || typeof file !== "string" || channel["matrices"] !== undefined)
-    return problem;
+  if (channel["model"] !== "given" || typeof file !== "string") return problem;
+  if (channel["matrices"] !== undefined)
+    throw new InputError("channel", "a file and matrices", "one of the two");
   const folder = path === "-" ? process.cwd() : dirname(path);
   const bytes = readBytes(resolve(folder, file), "channel.file");
   const array = decodeComplexFile(file, bytes, {
@@ -24,6 +25,13 @@ export function readProblem(path: string): unknown {
   // MATLAB drops trailing dimensions of length 1: [K, M, Nr, 1] arrives as [K, M, Nr]
   const shape = [...array.shape];
   if (file.toLowerCase().endsWith(".mat")) while (shape.length < 4) shape.push(1);
+  if (shape.length !== 4 || shape.some((n) => n < 1)) {
+    throw new InputError(
+      "channel.file",
+      `shape [${shape.join(", ")}]`,
+      "shape [K, M, Nr, Nt], every dimension >= 1",
+    );
+  }
   return { ...problem, channel: { ...rest, matrices: toComplexJson({ shape, data: array.data }) } };
 }
 

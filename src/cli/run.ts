@@ -14,8 +14,10 @@ export async function run(args: readonly string[]): Promise<number> {
     .description("The LoRA rank and the MIMO beamformers with the smallest optimality gap, over the air.")
     .version(version)
     .exitOverride()
-    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
-    .showHelpAfterError("(airfold --help lists the commands and options)");
+    .configureOutput({
+      outputError: (text, write) =>
+        write(`airfold: ${text.replace(/^error: /, "").trimEnd()} (see airfold --help)\n`),
+    });
   for (const add of [solveCommand, beamformCommand, figuresCommand, schemaCommand]) {
     add(program, (code) => {
       exitCode = code;

@@ -73,7 +73,7 @@ export function deliver(document: SolvedDocument, flags: SolveFlags, exit: (code
   if (flags.out === undefined) process.stdout.write(document.text);
   else writeFiles(new Map([[flags.out, document.text]]), "--out");
   if (!document.converged) {
-    process.stderr.write("airfold: the beamforming stopped before it converged (see design.reason)\n");
+    process.stderr.write("airfold: the beamforming stopped before it converged (see its reason)\n");
     if (flags.strict === true) exit(exitCodes.notConverged);
   }
 }

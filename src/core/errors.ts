@@ -12,11 +12,21 @@ export class InputError extends Error {
   readonly expected: string;
 
   constructor(field: string, found: string, expected: string) {
-    super(`${field}: found ${found}, expected ${expected}`);
-    this.field = field;
-    this.found = found;
-    this.expected = expected;
+    const [where, what, wanted] = [printable(field, 120), printable(found, 400), printable(expected, 400)];
+    super(`${where}: found ${what}, expected ${wanted}`);
+    this.field = where;
+    this.found = what;
+    this.expected = wanted;
   }
+}
+
+/** One line of at most `most` characters: names and values come from outside. */
+function printable(text: string, most: number): string {
+  const escaped = text.replace(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return escaped.length > most ? `${escaped.slice(0, most - 3)}...` : escaped;
 }
 
 /** A short description of any value for the `found` part of an {@link InputError}. */
@@ -25,11 +35,11 @@ export function describe(value: unknown): string {
   if (typeof value === "string") return value.length > 60 ? `"${value.slice(0, 57)}..."` : `"${value}"`;
   if (Array.isArray(value) || ArrayBuffer.isView(value)) {
     const length = (value as ArrayLike<unknown>).length ?? (value as ArrayBufferView).byteLength;
-    return `an array of ${length} entries`;
+    return length === 1 ? "an array of 1 entry" : `an array of ${length} entries`;
   }
   if (typeof value === "function") return "a function";
   if (typeof value === "object") return "an object";
-  return String(value);
+  return typeof value === "bigint" ? `${value}n` : String(value);
 }
 
 /** Runs `check`; an {@link InputError} that it throws names the field that `rename` makes of its own. */

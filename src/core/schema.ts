@@ -57,7 +57,7 @@ function expectation(issue: Issue): string {
       return bound(issue.origin, issue.inclusive === false ? "<" : "<=", issue.maximum);
     case "invalid_union":
       return issue.errors.length === 0
-        ? "one of the documented kinds"
+        ? `one of ${("options" in issue ? (issue.options ?? []) : []).map((option) => describe(option)).join(", ")}`
         : issue.errors.map((branch) => expectation(branch[0]!)).join(", or ");
     default:
       return issue.message;

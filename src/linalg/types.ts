@@ -1,4 +1,4 @@
-import { checkInteger, InputError } from "../core/index.ts";
+import { type ComplexJson, checkInteger, InputError, toComplexJson } from "../core/index.ts";
 
 /** A complex matrix: row-major, interleaved (re, im), `data.length = 2 * rows * cols`. */
 export interface ComplexMatrix {
@@ -57,6 +57,11 @@ export class ComplexStack {
       cols: this.cols,
       data: this.data.subarray(position * size, (position + 1) * size),
     };
+  }
+
+  /** The JSON form of complex arrays: { shape, re, im }, flat and row-major. */
+  toJSON(): ComplexJson {
+    return toComplexJson(this);
   }
 
   /** A deep copy. */

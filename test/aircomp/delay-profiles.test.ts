@@ -106,8 +106,8 @@ describe("path loss", () => {
   });
 
   test.each([
-    [{ positions: [[1, 0]] }, /^pathLoss.positions: found an array of 1 entries, expected 2 positions/],
-    [{ positions: [[1, 0], [1]] }, /^pathLoss.positions\[1\]: found an array of 1 entries/],
+    [{ positions: [[1, 0]] }, /^pathLoss.positions: found an array of 1 entry, expected 2 positions/],
+    [{ positions: [[1, 0], [1]] }, /^pathLoss.positions\[1\]: found an array of 1 entry/],
     [
       {
         positions: [

@@ -184,12 +184,12 @@ describe("input errors", () => {
     [
       "correlation of 3 devices",
       { noiseVariance: 1, correlation: [[1]] },
-      /^correlation: found an array of 1 entries/,
+      /^correlation: found an array of 1 entry/,
     ],
     [
       "ragged",
       { noiseVariance: 1, correlation: [[1, 0], [0]] },
-      /^correlation\[1\]: found an array of 1 entries/,
+      /^correlation\[1\]: found an array of 1 entry/,
     ],
     [
       "not symmetric",
@@ -235,7 +235,7 @@ describe("input errors", () => {
       },
       /^correlation\[0\]\[1\]: found NaN/,
     ],
-    ["weights", { noiseVariance: 1, weights: [1] }, /^weights: found an array of 1 entries/],
+    ["weights", { noiseVariance: 1, weights: [1] }, /^weights: found an array of 1 entry/],
     ["negative weight", { noiseVariance: 1, weights: [1, -1] }, /^weights\[1\]: found -1/],
     ["weights of sum 0", { noiseVariance: 1, weights: [0, 0] }, /^weights: found weights that sum to 0/],
     ["unknown", { noiseVariance: 1, snr: 3 }, /^options.snr: found an unknown option/],

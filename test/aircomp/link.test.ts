@@ -343,7 +343,7 @@ describe("inputs", () => {
     ["weights", { weights: [1, 2] }, /^weights: found an array of 2 entries/],
     ["unknown", { noise: 1 }, /^aggregateOverTheAir.noise: found an unknown option/],
     ["channel", { channel: {} }, /^channel.kind: found undefined/],
-    ["design", { design: undefined }, /^design.receive: found undefined/],
+    ["design", { design: undefined }, /^design: found undefined/],
     [
       "design of another channel",
       { channel: channelFrom(new ComplexStack([3, 1, 4, 2])) },

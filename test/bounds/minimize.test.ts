@@ -27,7 +27,7 @@ describe("minimizeOptimalityGap", () => {
     expect(exhaustive.rank).toBeLessThan(20);
     for (const row of backtracking.byRank) expect(row).toEqual(exhaustive.byRank[row.rank - 1]);
     expect(backtracking.byRank.length).toBeLessThan(14);
-    expect([exhaustive.reason, backtracking.reason]).toEqual(["all-ranks", "both-neighbours-worse"]);
+    expect([exhaustive.reason, backtracking.reason]).toEqual(["all-ranks", "no-better-neighbour"]);
     expect(exhaustive.gap).toBe(Math.min(...exhaustive.byRank.map((row) => row.gap)));
   });
 

@@ -49,7 +49,7 @@ const cases: readonly Case[] = [
   ["learning.gradientFloor[1]", /-2.*>= 0/, (s) => (s.learning["gradientFloor"] = [1, -2])],
   ["link.snrDb", /2 values.*4, one per device/, (s) => (s.link["snrDb"] = [1, 2])],
   ["link.energyPerRound", /2 values.*4, one per device/, (s) => (s.link["energyPerRound"] = [1, 2])],
-  ["link.energyPerRound", /0.*> 0/, (s) => (s.link["energyPerRound"] = 0)],
+  ["link.energyPerRound", /0.*>= 1e-80/, (s) => (s.link["energyPerRound"] = 0)],
   [
     "link.latencyPerRound",
     /at least 0\.\d+ s, the air time of rank 1/,

@@ -35,6 +35,14 @@ describe("bad scenarios are refused in one line, with exit code 2", () => {
     ["solver.scheme", /"magic".*"alternating"/, (s) => (s.solver["scheme"] = "magic")],
     ["solver.rankSearch.fixed", /99.*at most 12/, (s) => (s.solver["rankSearch"] = { fixed: 99 })],
     ["extra", /unknown field/, (s) => (s["extra"] = 1)],
+    ["two\\u000alines", /unknown field/, (s) => (s["two\nlines"] = 1)],
+    ["link.noiseVariance", /1e-320/, (s) => (s.link["noiseVariance"] = 1e-320)],
+    ["link.energyPerRound", /1e\+300|at most|<=/, (s) => (s.link["energyPerRound"] = 1e300)],
+    ["link.weights", /sum to 0/, (s) => (s.link["weights"] = [0, 0, 0])],
+    ["channel.gains[0]", /1e\+308/, (s) => (s.channel["gains"] = [1e308, 1, 1])],
+    ["channel.delayProfile", /array of 1 entry/, (s) => (s.channel["delayProfile"] = [1])],
+    ["lora.layers[0].dIn", /<= 1048576/, (s) => (s.lora.layers[0]!["dIn"] = 1e9)],
+    ["solver.maxRank", /<= 1048576/, (s) => (s.solver["maxRank"] = 1e9)],
     ["learning", /nothing/, (s) => delete (s as Record<string, unknown>)["learning"]],
   ])("%s", (field, message, edit) => {
     const scenario = smallScenario();
@@ -70,7 +78,12 @@ describe("bad files and flags", () => {
   });
   it(".npy of the wrong shape", () => {
     path("flat.npy", encodeNpy({ shape: [2, 2], data: new Float64Array(8).fill(1) }));
-    refuses(["beamform", path("p2.json", given("flat.npy"))], undefined, "channel.matrices.shape", /4/);
+    refuses(
+      ["beamform", path("p2.json", given("flat.npy"))],
+      undefined,
+      "channel.file",
+      /\[2, 2\].*four|K, M, Nr, Nt/,
+    );
   });
   it(".npy that is missing", () => {
     refuses(["beamform", path("p3.json", given("gone.npy"))], undefined, "channel.file", /no such file/);
@@ -90,12 +103,32 @@ describe("bad files and flags", () => {
   it.each(["0", "-1", "1.5", "many", ""])("--jobs %j", (jobs) => {
     refuses(["solve", "-", `--jobs=${jobs}`], JSON.stringify(smallScenario()), "--jobs", /whole number/);
   });
+  it("a file and matrices", () => {
+    const both = { model: "given", file: "h.npy", matrices: { shape: [1, 1, 1, 1], re: [1], im: [0] } };
+    refuses(
+      ["beamform", "-"],
+      JSON.stringify({ ...smallProblem(), channel: both }),
+      "channel",
+      /one of the two/,
+    );
+  });
+  it.each(["", "/proc/nowhere.json"])("--out %j, before any work", (out) => {
+    refuses(
+      ["solve", "-", "--out", out],
+      JSON.stringify(smallScenario()),
+      "--out",
+      /file name|writable folder/,
+    );
+  });
+  it("figures into a folder that cannot be made", () => {
+    refuses(["figures", "--quick", "--out", "/proc/nowhere"], undefined, "--out", /folder/);
+  });
   it("unknown figure", () =>
     refuses(["figures", "--only", "gap"], undefined, "--only", /"gap".*gap-versus-rank/));
   it("unknown schema", () => refuses(["schema", "gap"], undefined, "schema", /"gap".*scenario/));
   it.each([[["sovle"]], [["solve"]], [["solve", "-", "--fast"]]])("%j is no command line", (args) => {
     const { code, stdout, stderr } = airfold(args);
     expect([code, stdout]).toEqual([2, ""]);
-    expect(stderr).toMatch(/^error: /);
+    expect(stderr).toMatch(/^airfold: .*\(see airfold --help\)\n$/);
   });
 });

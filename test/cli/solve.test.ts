@@ -1,6 +1,12 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import {
+  type BeamformProblem,
+  beamformOptions,
+  designFrom,
+  meanSquaredError,
+} from "../../src/aircomp/index.ts";
 import { encodeNpy, encodeNpz } from "../../src/core/index.ts";
 import { airfold, smallProblem, smallScenario, temporaryFolder } from "./command.ts";
 
@@ -77,6 +83,25 @@ describe("airfold solve", () => {
 });
 
 describe("airfold beamform", () => {
+  it("converges on the example, and its design can be evaluated again", () => {
+    const { code, stdout, stderr } = airfold(["beamform", "examples/beamform.json", "--strict"]);
+    expect([code, stderr]).toEqual([0, ""]);
+    const problem = JSON.parse(readFileSync("examples/beamform.json", "utf8")) as BeamformProblem;
+    const { channel, noiseVariance } = beamformOptions(problem);
+    const design = designFrom(JSON.parse(stdout));
+    expect(Math.abs(meanSquaredError(channel, design, { noiseVariance }) / design.mse - 1)).toBeLessThan(
+      1e-12,
+    );
+  });
+
+  it("takes spectra of a million entries and a thousand ranks in its stride", () => {
+    const scenario = smallScenario();
+    scenario.lora.layers = [{ dOut: 2 ** 20, dIn: 2 ** 20 }];
+    scenario.solver["maxRank"] = 1000;
+    scenario.link["energyPerRound"] = null;
+    expect(solve(scenario).byRank.length).toBeLessThan(60);
+  });
+
   it("reads the channel from .json, .npy and .npz next to the problem, with the same answer", () => {
     const folder = temporaryFolder();
     const shape = [2, 1, 2, 2];

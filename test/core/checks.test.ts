@@ -52,7 +52,7 @@ describe("checks refuse with a full message", () => {
     [() => checkSeed(-1), "seed: found -1, expected a whole number >= 0"],
     [() => checkSeed("1", "solver.seed"), 'solver.seed: found "1", expected a whole number >= 0'],
     [() => checkNumbers(3, "w"), "w: found 3, expected an array of numbers"],
-    [() => checkNumbers([1], "w", 2), "w: found an array of 1 entries, expected an array of 2 numbers"],
+    [() => checkNumbers([1], "w", 2), "w: found an array of 1 entry, expected an array of 2 numbers"],
     [
       () => checkNumbers(new DataView(new ArrayBuffer(16)), "w", 2),
       "w: found an array of 16 entries, expected an array of 2 numbers",

@@ -20,7 +20,7 @@ group("describe", () => {
     [1.5, "1.5"],
     [Number.NaN, "NaN"],
     [Number.NEGATIVE_INFINITY, "-Infinity"],
-    [3n, "3"],
+    [3n, "3n"],
     ["text", '"text"'],
     ["x".repeat(60), `"${"x".repeat(60)}"`],
     ["x".repeat(61), `"${"x".repeat(57)}..."`],

@@ -30,7 +30,7 @@ describe("JSON form", () => {
 
   it.each<[string, unknown, string]>([
     ["null", null, "h: found null, expected an object { shape, re, im }"],
-    ["a list", [1], "h: found an array of 1 entries, expected an object { shape, re, im }"],
+    ["a list", [1], "h: found an array of 1 entry, expected an object { shape, re, im }"],
     ["a number", 3, "h: found 3, expected an object { shape, re, im }"],
     [
       "a typed array",
@@ -75,7 +75,7 @@ describe("JSON form", () => {
     [
       "a short part",
       { shape: [2], re: [1], im: [1, 2] },
-      "h.re: found an array of 1 entries, expected an array of 2 numbers, the product of the shape",
+      "h.re: found an array of 1 entry, expected an array of 2 numbers, the product of the shape",
     ],
     [
       "a long part",
