@@ -41,7 +41,8 @@ const TOLERANCE = 1e-8;
 
 /**
  * Compares the cost along a curve with its second-order model, whose error falls with t^3 where Hessian and gradient
- * are right; and tests that the Hessian is linear, symmetric and tangent. Along a retraction of first order the
+ * are right; and tests that the Hessian is linear, symmetric and tangent. Without a direction the errors are the norm
+ * of those along three random ones, so that no wrong Hessian passes by luck. Along a retraction of first order the
  * slope is 2 away from critical points; then the change of the gradient decides, which needs a transport that
  * agrees with the connection to first order (Boumal 2023, section 6.8).
  *
@@ -65,19 +66,30 @@ export function checkHessian<P>(problem: Problem<P>, options: HessianCheckOption
   const value = evaluator.cost(x);
   evaluator.gradient(gradient, x, euclidean);
   evaluator.hessian(applied, x, v, euclidean);
-  const slope = kernels.inner(0, x, gradient, v);
-  const bend = kernels.inner(0, x, applied, v);
-  const scale = Math.max(Math.abs(value), Math.abs(slope), Math.abs(bend));
+  // a wrong form may happen to be right along one direction
+  const directions =
+    options.direction === undefined ? [v, start.tangent("second"), start.tangent("third")] : [v];
+  const models = directions.map((direction) => {
+    const image = direction === v ? applied : new Float64Array(size);
+    if (direction !== v) evaluator.hessian(image, x, direction, euclidean);
+    const slope = kernels.inner(0, x, gradient, direction);
+    return { direction, slope, bend: kernels.inner(0, x, image, direction) };
+  });
+  const scale = Math.max(...models.map(({ slope, bend }) => Math.max(Math.abs(slope), Math.abs(bend))));
   const curve = errorCurve(
     (t) => {
-      move(0, y, x, v, t);
-      return Math.abs(evaluator.cost(y) - value - t * (slope + 0.5 * t * bend));
+      let sum = 0;
+      for (const { direction, slope, bend } of models) {
+        move(0, y, x, direction, t);
+        sum += (evaluator.cost(y) - value - t * (slope + 0.5 * t * bend)) ** 2;
+      }
+      return Math.sqrt(sum);
     },
-    4 * Number.EPSILON * scale,
+    4 * Number.EPSILON * Math.max(Math.abs(value), scale),
   );
   const change = gradientChange(evaluator, x, v, gradient, applied);
   const residuals = structure(evaluator, start, euclidean, applied, length(gradient));
-  const finite = [value, slope, bend].every(Number.isFinite);
+  const finite = Number.isFinite(value) && Number.isFinite(scale);
   const reason: HessianReason = !finite
     ? "not-finite"
     : kernels.dimension === 0

@@ -210,6 +210,24 @@ describe("checkHessian rejects", () => {
     });
   });
 
+  it("a missing curvature term whatever the seed: along one direction it may happen to vanish", () => {
+    const manifold = complexStiefel(6, 2);
+    const { cost, gradient, hessian } = quartic(manifold);
+    for (let seed = 0; seed < 60; seed++) {
+      const check = checkHessian(
+        {
+          manifold,
+          cost,
+          gradient: (x) => manifold.gradient(x, gradient(x)),
+          hessian: (x, v) => manifold.gradient(x, hessian(x, v)),
+          gradientKind: "riemannian",
+        },
+        { seed },
+      );
+      expect(check.reason).toBe("low-slope");
+    }
+  });
+
   describe("a Hessian that is not symmetric", () => {
     onEach((manifold, blocks) => {
       if (manifold.dimension < 2) return;
