@@ -2,7 +2,7 @@ import { checkChoice, checkNumber, checkOptions } from "../../core/index.ts";
 import type { Evaluator } from "../problem.ts";
 import { normOf, type Solver } from "../solver.ts";
 import { accept, type DescentState, firstTrial, initDescent, searchBuffers, searchLine } from "./descent.ts";
-import type { LineSearch } from "./line-search.ts";
+import { checkLineSearch, type LineSearch } from "./line-search.ts";
 import { strongWolfe } from "./strong-wolfe.ts";
 
 export type ConjugateGradientBeta =
@@ -59,6 +59,7 @@ export function conjugateGradient(options: ConjugateGradientOptions = {}): Solve
   const beta = checkChoice(options.beta ?? defaults.beta, "conjugateGradient.beta", betas);
   const needsRestart = beta === "fletcher-reeves" || beta === "dai-yuan";
   const settings = { ...defaults, ...(needsRestart ? { restart: 0.5 } : {}), ...options };
+  checkLineSearch(settings.lineSearch, "conjugateGradient.lineSearch");
   if (settings.restart !== Number.POSITIVE_INFINITY) {
     checkNumber(settings.restart, "conjugateGradient.restart", 0);
   }

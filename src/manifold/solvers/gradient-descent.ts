@@ -11,7 +11,7 @@ import {
   searchLine,
   steepest,
 } from "./descent.ts";
-import type { LineSearch } from "./line-search.ts";
+import { checkLineSearch, type LineSearch } from "./line-search.ts";
 
 export interface GradientDescentOptions {
   /**
@@ -39,6 +39,7 @@ const defaults: Required<GradientDescentOptions> = { step: "barzilai-borwein", l
 export function gradientDescent(options: GradientDescentOptions = {}): Solver<GradientDescentState> {
   checkOptions(options, "gradientDescent", Object.keys(defaults));
   const settings = { ...defaults, ...options };
+  checkLineSearch(settings.lineSearch, "gradientDescent.lineSearch");
   checkChoice(settings.step, "gradientDescent.step", ["armijo", "barzilai-borwein"]);
   return {
     name: `gradient descent (${settings.step})`,

@@ -10,7 +10,7 @@ import {
   searchLine,
   steepest,
 } from "./descent.ts";
-import type { LineSearch } from "./line-search.ts";
+import { checkLineSearch, type LineSearch } from "./line-search.ts";
 import { strongWolfe } from "./strong-wolfe.ts";
 
 export interface LbfgsOptions {
@@ -49,6 +49,7 @@ const defaults: Required<LbfgsOptions> = { memory: 10, lineSearch: strongWolfe()
 export function lbfgs(options: LbfgsOptions = {}): Solver<LbfgsState> {
   checkOptions(options, "lbfgs", Object.keys(defaults));
   const settings = { ...defaults, ...options };
+  checkLineSearch(settings.lineSearch, "lbfgs.lineSearch");
   checkInteger(settings.memory, "lbfgs.memory", 1);
   checkNumber(settings.cautious, "lbfgs.cautious", 0);
   return {

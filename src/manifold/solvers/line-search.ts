@@ -1,3 +1,4 @@
+import { describe, InputError } from "../../core/index.ts";
 import { allFinite, type Evaluator } from "../problem.ts";
 import { normOf } from "../solver.ts";
 
@@ -35,6 +36,14 @@ export interface LineSearch {
    * the accepted point, or undefined if there is none. Ends after a bounded number of trials.
    */
   search(evaluator: Evaluator, line: Line, first: number): Trial | undefined;
+}
+
+/** @throws InputError unless the value is a line search. */
+export function checkLineSearch(value: LineSearch, field: string): void {
+  // strings have a method of this name
+  if (typeof value !== "object" || typeof value?.search !== "function") {
+    throw new InputError(field, describe(value), "a line search such as armijo()");
+  }
 }
 
 /** Relative rounding level of a cost: differences below it say nothing, slopes decide. */
@@ -87,7 +96,8 @@ export function isLevel(line: { readonly cost: number }, trial: Trial): boolean 
 
 /** Sufficient decrease where costs differ by no more than rounding: on a parabola it says the same, by slopes. */
 export function decreasesBySlope(line: Line, trial: Trial, c1: number): boolean {
-  return isLevel(line, trial) && trial.slope <= (2 * c1 - 1) * line.slope && moves(line, trial);
+  const level = Math.abs(trial.cost - line.cost) <= rounding * Math.abs(line.cost);
+  return level && trial.slope <= (2 * c1 - 1) * line.slope && moves(line, trial);
 }
 
 /** Whether the trial is another point than x. */

@@ -72,8 +72,8 @@ export function multiStart<P>(problem: Problem<P>, options: MultiStartOptions<P>
 function isBetter<P>(a: MinimizeResult<P>, b: MinimizeResult<P>): boolean {
   const constrained = a.constraints !== undefined;
   if (constrained && a.converged !== b.converged) return a.converged;
-  // a start without a cost is worse than any
-  return a.cost < b.cost || (Number.isNaN(b.cost) && !Number.isNaN(a.cost));
+  // a start without a finite cost is worse than any
+  return Number.isFinite(a.cost) && (a.cost < b.cost || !Number.isFinite(b.cost));
 }
 
 function rowOf<P>(start: number, result: MinimizeResult<P>): StartRow {

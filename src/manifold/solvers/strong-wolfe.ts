@@ -22,7 +22,7 @@ export interface StrongWolfeOptions {
 }
 
 /** So many trials in a row that are no better than the best end the search. */
-const maxRefusals = 4;
+const maxRefusals = 6;
 
 const defaults: Required<StrongWolfeOptions> = { decrease: 1e-4, curvature: 0.9, maxTrials: 40 };
 
@@ -74,9 +74,9 @@ function search(
     const slope = finite ? slopeAt(evaluator, line, trial) : Number.NaN;
     const refused = Number.isNaN(slope);
     const level = !refused && decreasesBySlope(line, trial, decrease);
-    const lower = !refused && decreases(line, trial, decrease) && cost < low.cost;
-    if ((lower || level) && Math.abs(slope) <= -curvature * line.slope) return trial;
-    if (lower || (level && slope < 0 && isLevel(low, trial))) {
+    const enough = !refused && decreases(line, trial, decrease);
+    if ((enough || level) && Math.abs(slope) <= -curvature * line.slope) return trial;
+    if ((enough && cost < low.cost) || (level && slope < 0 && isLevel(low, trial))) {
       if (slope * (high - low.step) >= 0) {
         high = low.step;
         highCost = low.cost;
@@ -95,7 +95,7 @@ function search(
     const width = high - low.step;
     if (Number.isFinite(high)) {
       if (Math.abs(width) <= 1e-12 * Math.max(high, low.step)) break;
-      step = low.step + width * within(minimumOf(low, width, highCost, highSlope), highCost);
+      step = low.step + width * within(minimumOf(low, width, highCost, highSlope), highCost, refusals);
       if (low.step === 0 && !moves(line, trial)) break;
     } else {
       step = extend(line, low);
@@ -105,10 +105,14 @@ function search(
   return low.step > 0 ? low : undefined;
 }
 
-/** Away from the ends of the bracket; a quarter where the far end is not finite. */
-function within(part: number, highCost: number): number {
+/**
+ * Away from the ends of the bracket, and nearer to the best point the longer it stays the best; a quarter where the
+ * far end is not finite.
+ */
+function within(part: number, highCost: number, refusals: number): number {
   if (highCost === Number.POSITIVE_INFINITY) return 0.25;
-  return part >= 0 ? Math.min(0.98, Math.max(0.02, part)) : 0.5;
+  const most = refusals < 2 ? 0.98 : refusals < 4 ? 0.5 : 0.1;
+  return part >= 0 ? Math.min(most, Math.max(0.02, part)) : 0.5 * most;
 }
 
 /**

@@ -132,6 +132,7 @@ describe("the driver", () => {
     expect(() => call({}, {}, cplx(12, 1, 3))).toThrow("x0: found a point off the manifold");
     expect(() => call({}, {}, cplx(11, 1, 3))).toThrow("x0: found a 11 x 1 matrix");
     expect(() => call({ gradient: () => cplx(11, 1, 3) })).toThrow("problem.gradient(x): found a 11 x 1");
+    expect(() => lbfgs({ lineSearch: "armijo" as never })).toThrow("lbfgs.lineSearch");
     expect(() => lbfgs({ memory: 0 })).toThrow("lbfgs.memory");
     expect(() => lbfgs({ history: 3 } as object)).toThrow("lbfgs.history");
     expect(() => gradientDescent({ step: "wolfe" as "armijo" })).toThrow("gradientDescent.step");
@@ -192,6 +193,16 @@ describe("several starts", () => {
     expect(many.best.cost).toBe(Math.min(...many.starts.map(({ cost }) => cost)));
     expect(many.starts[many.bestStart]!.cost).toBe(many.best.cost);
     expect(multiStart(rough, { starts: 4, seed: 8, solver }).starts).not.toEqual(few.starts);
+  });
+
+  test("a start without a finite cost is never the best", () => {
+    const holes: Problem<ComplexMatrix> = {
+      ...rough,
+      cost: (x) => (x.data[0]! > 0 ? Number.NEGATIVE_INFINITY : rough.cost(x)),
+    };
+    const { best, starts } = multiStart(holes, { starts: 6, seed: 3, solver });
+    expect(new Set(starts.map(({ reason }) => reason)).has("bad-start")).toBe(true);
+    expect(Number.isFinite(best.cost)).toBe(true);
   });
 
   test("given starts, own draws, abortion", () => {
