@@ -16,7 +16,12 @@ export async function run(args: readonly string[]): Promise<number> {
     .exitOverride()
     .configureOutput({
       outputError: (text, write) =>
-        write(`airfold: ${text.replace(/^error: /, "").trimEnd()} (see airfold --help)\n`),
+        write(
+          `airfold: ${text
+            .replace(/^error: /, "")
+            .trim()
+            .replace(/\s+/g, " ")} (see airfold --help)\n`,
+        ),
     });
   for (const add of [solveCommand, beamformCommand, figuresCommand, schemaCommand]) {
     add(program, (code) => {

@@ -37,6 +37,7 @@ describe("airfold figures", () => {
   it("says what to install where the plotting packages are missing, and still solves", () => {
     const bare = temporaryFolder();
     cpSync("dist", join(bare, "dist"), { recursive: true });
+    cpSync("assets", join(bare, "assets"), { recursive: true });
     cpSync("package.json", join(bare, "package.json"));
     mkdirSync(join(bare, "node_modules"));
     for (const name of readdirSync("node_modules")) {
