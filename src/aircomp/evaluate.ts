@@ -35,8 +35,7 @@ export interface Evaluation {
   readonly perSubcarrier: Float64Array;
   /**
    * Cap on `mse` whatever the correlation between devices: sum_m (sum_k sqrt(q_k) ||E_km||)^2 + noise. The streams
-   * of one device are taken as uncorrelated; gradients whose entries have a mean of their own need the cap of
-   * `aggregateOverTheAir` (docs/theory.md, section 1).
+   * of one device are uncorrelated, as the random signs of the link make them (docs/theory.md, section 1).
    */
   readonly cap: number;
 }

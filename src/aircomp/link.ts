@@ -17,7 +17,7 @@ export interface AggregationOptions {
   readonly noiseVariance: number;
   /** w_k >= 0, scaled to sum 1. Default: those of the design. */
   readonly weights?: ArrayLike<number>;
-  /** Seed of the interleaving and the noise. */
+  /** Seed of the interleaving, the signs and the noise. */
   readonly seed: number;
 }
 
@@ -42,7 +42,7 @@ const optionNames = ["gradients", "channel", "design", "noiseVariance", "weights
 
 /**
  * Sends the gradients of all devices at once, subcarrier by subcarrier, and estimates their weighted mean:
- * normalise, interleave, two reals to one complex symbol, beamform, superpose through the channel, add receiver
+ * normalise, interleave with random signs, two reals to one complex symbol, beamform, superpose through the channel, add receiver
  * noise, combine, undo. Nothing but the channel, the design and the noise decides the error.
  *
  * The measured distortion is the exact mean over interleavings and noise (docs/theory.md, section 1).
@@ -101,7 +101,7 @@ function superpose(
   seed: number,
 ): Float64Array {
   const { devices, subcarriers, receiveAntennas: nr, transmitAntennas: nt } = channel;
-  const { mean, scale, entries, symbols, order } = packing;
+  const { mean, scale, entries, symbols, order, signs } = packing;
   const streams = design.streams;
   const estimate = new Float64Array(entries);
   const noise = randomStream(seed, "noise");
@@ -132,7 +132,8 @@ function superpose(
         const gradient = gradients[k]!;
         for (let i = 0; i < 2 * streams; i++) {
           const entry = order[base + i]!;
-          sent[2 * k * streams + i] = entry < entries ? toSymbol * (gradient[entry]! - mean) : 0;
+          sent[2 * k * streams + i] =
+            entry < entries ? signs[base + i]! * toSymbol * (gradient[entry]! - mean) : 0;
         }
       }
       noise.fillComplexNormal(thermal, noiseVariance);
@@ -141,7 +142,7 @@ function superpose(
       kernel.multiplyConjugateLeft(combined, 0, beam, 0, received, 0, streams, nr, 1);
       for (let i = 0; i < 2 * streams; i++) {
         const entry = order[base + i]!;
-        if (entry < entries) estimate[entry] = mean + fromSymbol * combined[i]!;
+        if (entry < entries) estimate[entry] = mean + signs[base + i]! * fromSymbol * combined[i]!;
       }
     }
   }

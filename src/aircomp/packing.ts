@@ -18,13 +18,16 @@ export interface Packing {
   readonly entries: number;
   /** N_sym = ceil(Q / (2 S M)) */
   readonly symbols: number;
-  /** Position p on the air carries entry order[p]; positions beyond Q are padding (zeros). */
+  /** Position p on the air carries signs[p] times entry order[p]; entries beyond Q are padding (zeros). */
   readonly order: Uint32Array;
+  /** +1 or -1 per position, the same for all devices. */
+  readonly signs: Int8Array;
 }
 
 /**
- * Shared normalisation x_k = (g_k - mean)/scale and a seeded interleaving. The scale is the largest over the
- * devices, so that every device meets its power budget on average (docs/theory.md, section 1).
+ * Shared normalisation x_k = (g_k - mean)/scale, a seeded interleaving and seeded signs. The scale is the largest
+ * over the devices, and the signs make the streams of a device uncorrelated whatever the mean of its entries, so that
+ * every device meets its power budget on average (docs/theory.md, section 1).
  *
  * @param perSymbol 2 S M, the real numbers that one OFDM symbol carries
  * @throws InputError on gradients of different lengths, empty ones, or entries that are NaN or infinite.
@@ -59,9 +62,10 @@ export function planPacking(
     throw new InputError("gradients", "entries whose sum overflows", "smaller entries");
   // in units of the largest deviation, so that squares neither overflow nor vanish
   let unit = 0;
-  for (const gradient of gradients) {
+  gradients.forEach((gradient, k) => {
+    if (weights[k] === 0) return;
     for (let i = 0; i < entries; i++) unit = Math.max(unit, Math.abs(gradient[i]! - mean));
-  }
+  });
   const meanSquares = Float64Array.from(gradients, (gradient) => {
     let sum = 0;
     if (unit > 0) for (let i = 0; i < entries; i++) sum += ((gradient[i]! - mean) / unit) ** 2;
@@ -80,5 +84,13 @@ export function planPacking(
     entries,
     symbols,
     order: randomStream(seed, "interleaving").permutation(symbols * perSymbol),
+    signs: randomSigns(symbols * perSymbol, seed),
   };
+}
+
+function randomSigns(count: number, seed: number): Int8Array {
+  const stream = randomStream(seed, "signs");
+  const signs = new Int8Array(count);
+  for (let i = 0; i < count; i++) signs[i] = stream.uniform() < 0.5 ? -1 : 1;
+  return signs;
 }

@@ -8,26 +8,14 @@ import {
   evaluateDesign,
   rayleighChannel,
 } from "../../src/aircomp/index.ts";
+import { planPacking } from "../../src/aircomp/packing.ts";
 import { powerMultiplier } from "../../src/aircomp/secular.ts";
 import { randomStream } from "../../src/core/index.ts";
 import { ComplexStack, svd } from "../../src/linalg/index.ts";
 
 /** Formulas of docs/theory.md, sections 1 and 3, that no room's own tests check in this form. */
 
-describe("interleaving without replacement", () => {
-  it("two different positions have X = m_k m_j - (R_kj - m_k m_j)/(P - 1): all permutations", () => {
-    const x = [1, -2, 0.5, 3];
-    const y = [0.3, 2, -1, 1.5];
-    const count = x.length;
-    const mean = (f: (i: number) => number): number => x.reduce((sum, _, i) => sum + f(i), 0) / count;
-    const product = mean((i) => x[i]!) * mean((i) => y[i]!);
-    const same = mean((i) => x[i]! * y[i]!);
-    let sum = 0;
-    for (let p = 0; p < count; p++) for (let q = 0; q < count; q++) if (p !== q) sum += x[p]! * y[q]!;
-    const across = sum / (count * (count - 1));
-    expect(Math.abs(across - (product - (same - product) / (count - 1)))).toBeLessThan(1e-15);
-  });
-
+describe("interleaving with random signs", () => {
   it("the measured distortion is the mean over interleavings and noise, for gradients with means", () => {
     const channel = rayleighChannel({
       devices: 3,
@@ -84,28 +72,54 @@ describe("caps on the mean squared error", () => {
     }
   });
 
-  it("a device with a mean of its own needs the cap with X_kk: the simple one is short by up to S", () => {
+  it("holds for devices whose entries are constant, in the worst case for plain interleaving", () => {
     const length = 64;
     const gradients = [new Float64Array(length).fill(1), new Float64Array(length).fill(-1)];
-    const weights = Float64Array.from([0.5, 0.5]);
-    const { distortion } = aggregateOverTheAir({ gradients, channel, design, noiseVariance, seed: 1 });
-    const streams = 2;
-    const noise = (noiseVariance * 2) / streams;
-    // q = m^2 = 1, so X_kk = 1 and R_kk - X_kk = 0
-    let amplitude = 0;
-    let simple = 0;
-    for (const error of misalignments(channel, design, weights, 0)) {
-      let rows = 0;
-      for (let i = 0; i < 2; i++) {
-        rows += (error[4 * i]! + error[4 * i + 2]!) ** 2 + (error[4 * i + 1]! + error[4 * i + 3]!) ** 2;
-      }
-      amplitude += Math.sqrt(rows);
-      simple += Math.sqrt(error.reduce((sum, x) => sum + x * x, 0));
+    const { cap } = evaluateDesign(channel, design, { noiseVariance });
+    let sum = 0;
+    const trials = 400;
+    for (let seed = 1; seed <= trials; seed++) {
+      const { estimate, distortion } = aggregateOverTheAir({
+        gradients,
+        channel,
+        design,
+        noiseVariance,
+        seed,
+      });
+      expect(distortion.measured).toBeLessThanOrEqual(distortion.cap * (1 + 1e-12));
+      expect(Math.abs(distortion.cap / (cap / 2) - 1)).toBeLessThan(1e-9);
+      sum += estimate.reduce((total, x) => total + x * x, 0) / length;
     }
-    const full = amplitude ** 2 / streams + noise;
-    expect(distortion.measured).toBeLessThanOrEqual(full * (1 + 1e-9));
-    expect(Math.abs(distortion.cap / full - 1)).toBeLessThan(1e-9);
-    expect(distortion.measured).toBeGreaterThan(1.99 * (simple ** 2 / streams + noise));
+    // the weighted mean is 0; plain interleaving errs twice as much as the cap here
+    expect(sum / trials).toBeLessThan((cap / 2) * 1.02);
+  });
+
+  it("a device of constant entries radiates its budget and no more, on average", () => {
+    const length = 256;
+    const perSymbol = 4;
+    const gradients = [new Float64Array(length).fill(1), new Float64Array(length).fill(-1)];
+    const beam = base.transmit.at(0, 0).data;
+    const budget = beam.reduce((sum, x) => sum + x * x, 0);
+    let radiated = 0;
+    const trials = 200;
+    for (let seed = 1; seed <= trials; seed++) {
+      const { order, signs } = planPacking(gradients, Float64Array.of(0.5, 0.5), perSymbol, seed);
+      for (let use = 0; use < length; use += perSymbol) {
+        for (let row = 0; row < 2; row++) {
+          let [re, im] = [0, 0];
+          for (let stream = 0; stream < 2; stream++) {
+            const [br, bi] = [beam[4 * row + 2 * stream]!, beam[4 * row + 2 * stream + 1]!];
+            const p = use + 2 * stream;
+            const symbol = [p, p + 1].map((i) => signs[i]! * gradients[0]![order[i]!]! * Math.SQRT1_2);
+            re += br * symbol[0]! - bi * symbol[1]!;
+            im += br * symbol[1]! + bi * symbol[0]!;
+          }
+          radiated += re * re + im * im;
+        }
+      }
+    }
+    const uses = (trials * length) / perSymbol;
+    expect(Math.abs(radiated / uses / budget - 1)).toBeLessThan(5 * Math.sqrt(2 / uses));
   });
 });
 
