@@ -2,8 +2,10 @@ import { createBlockUpdates, type TransceiverProblem } from "./updates.ts";
 
 /** Why an iterative design ended. */
 export type StopReason =
-  /** The last iteration lowered the MSE by less than the tolerance. */
+  /** The last iteration lowered the MSE by less than the tolerance, and little more is in sight. */
   | "relative-decrease"
+  /** The last iteration did not lower the MSE any more (rounding), but the ones before were still far from the end. */
+  | "stalled"
   /** The iteration limit was reached first. */
   | "max-iterations"
   /** The MSE left the range of double precision; the design is the last finite one. */
@@ -22,7 +24,7 @@ export interface DesignRow {
 
 export interface StopRule {
   readonly maxIterations: number;
-  /** Stop when an iteration lowers the MSE by at most this fraction. */
+  /** Stop when an iteration lowers the MSE by at most this fraction, and at most `REMAINING` of it is in sight. */
   readonly relativeDecrease: number;
 }
 
@@ -42,6 +44,12 @@ export interface AlternatingResult {
   readonly reason: StopReason;
   readonly rows: readonly DesignRow[];
 }
+
+/**
+ * Small steps alone do not show convergence: at high SNR the scheme crawls. The decreases d_t, taken as a geometric
+ * series of ratio d_t / d_{t-1}, have d_t ratio / (1 - ratio) to come; that must be below this fraction of the MSE.
+ */
+const REMAINING = 0.01;
 
 /**
  * Alternating minimisation: the exact transmit update, then the exact receive update, until the MSE no longer
@@ -70,6 +78,8 @@ export function alternate(
   hooks.onProgress?.(rows[0]!);
   let reason: StopReason = "max-iterations";
   let iteration = 0;
+  let lastDecrease = 0;
+  let remaining = Number.POSITIVE_INFINITY;
   while (iteration < stop.maxIterations) {
     if (hooks.signal?.aborted === true) {
       reason = "aborted";
@@ -77,7 +87,8 @@ export function alternate(
     }
     const next = updates.receive(nextReceive, nextTransmit);
     if (!(next < mse)) {
-      reason = next >= mse ? "relative-decrease" : "not-finite";
+      const settled = remaining <= REMAINING * mse ? "relative-decrease" : "stalled";
+      reason = next >= mse ? settled : "not-finite";
       break;
     }
     const decrease = mse - next;
@@ -88,7 +99,13 @@ export function alternate(
     const row = { iteration, mse };
     rows.push(row);
     hooks.onProgress?.(row);
-    if (decrease <= stop.relativeDecrease * mse) {
+    const ratio = decrease / lastDecrease;
+    // what rounding of the MSE does to the ratio must not be mistaken for its distance from 1
+    const noise = ratio < 0.5 ? 0 : (1000 * Number.EPSILON * mse) / decrease;
+    const fall = 1 - ratio - noise;
+    remaining = fall > 0 ? (decrease * ratio) / fall : Number.POSITIVE_INFINITY;
+    lastDecrease = decrease;
+    if (decrease <= stop.relativeDecrease * mse && remaining <= REMAINING * mse) {
       reason = "relative-decrease";
       break;
     }

@@ -197,15 +197,21 @@ export function correlationMatrix(correlation: DeviceCorrelation, devices: numbe
   return matrix;
 }
 
-/** Symmetric to rounding, and PSD: an LDL^T elimination whose pivots may vanish but not be negative. */
+/** Symmetric to rounding, and PSD once scaled to a unit diagonal: no pivot of its LDL^T elimination is negative. */
 function checkPositiveSemidefinite(matrix: Float64Array, n: number, field: string): void {
   const work = matrix.slice();
+  for (let k = 0; k < n; k++) {
+    for (let j = 0; j < n; j++) {
+      const root = Math.sqrt(Math.max(0, matrix[k * n + k]!)) * Math.sqrt(Math.max(0, matrix[j * n + j]!));
+      if (root > 0) work[k * n + j] = matrix[k * n + j]! / root;
+    }
+  }
   let scale = 0;
-  for (let k = 0; k < n; k++) scale = Math.max(scale, Math.abs(matrix[k * n + k]!));
+  for (let k = 0; k < n; k++) scale = Math.max(scale, Math.abs(work[k * n + k]!));
   const tolerance = 1e-10 * scale;
   for (let k = 0; k < n; k++) {
     for (let j = 0; j < k; j++) {
-      if (Math.abs(matrix[k * n + j]! - matrix[j * n + k]!) > tolerance) {
+      if (Math.abs(work[k * n + j]! - work[j * n + k]!) > tolerance) {
         throw new InputError(
           `${field}[${k}][${j}]`,
           "an entry unlike its mirror image",

@@ -142,7 +142,9 @@ function feasibleStart(sources: readonly ErrorSource[], state: Evaluation): Floa
   const bySlope = normalised(sources.map((s) => Math.sqrt(s.slope * largestScale(s))));
   const byFloor = normalised(sources.map((s) => Math.sqrt((s.floor + s.slope) * largestScale(s))));
   for (let blend = 1; blend > 1e-16; blend /= 2) {
-    const shares = Float64Array.from(bySlope, (share, i) => (1 - blend) * share + blend * byFloor[i]!);
+    const shares = Float64Array.from(bySlope, (share, i) =>
+      Math.max((1 - blend) * share + blend * byFloor[i]!, 1e-150),
+    );
     if (state.slopeOf(shares) < 1 && Number.isFinite(state.evaluate(shares))) return shares;
   }
   return undefined;
@@ -202,9 +204,9 @@ function createEvaluation(sources: readonly ErrorSource[], recursion: Recursion)
       b2 += scale * source.slope;
     }
     const shrink = ratio * (1 - b2);
-    const rho = 1 - shrink;
+    const rho = 1 - ratio + ratio * b2;
     contraction = rho;
-    decay = rho <= 0 ? 0 : Math.exp(rounds * Math.log1p(-shrink));
+    decay = rho < 0.5 ? Math.max(0, rho) ** rounds : Math.exp(rounds * Math.log1p(-shrink));
     if (!(decay < Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
     // the geometric series (1 - rho^T)/(1 - rho), without cancellation
     const series =
@@ -241,7 +243,7 @@ function createEvaluation(sources: readonly ErrorSource[], recursion: Recursion)
     for (let t = 0; t < rounds; t++) {
       let b2 = 0;
       for (let i = 0; i < count; i++) b2 += (scaleAt(sources[i]!, t) * sources[i]!.slope) / shares[i]!;
-      const rho = 1 - ratio * (1 - b2);
+      const rho = 1 - ratio + ratio * b2;
       if (before !== undefined && factors !== undefined) {
         before[t] = gap;
         factors[t] = rho;

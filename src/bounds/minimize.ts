@@ -1,6 +1,6 @@
 import { type BeamformerDesign, designBeamformers } from "../aircomp/index.ts";
 import { randomStream } from "../core/index.ts";
-import { type GapResult, type GapTerms, optimalityGap } from "./optimality-gap.ts";
+import { type GapResult, type GapTerms, optimalityGap, smallestSlope } from "./optimality-gap.ts";
 import {
   backtrackingSearch,
   exhaustiveSearch,
@@ -83,8 +83,10 @@ export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks =
     hooks.onProgress?.({ evaluated: table.size, maxRank: problem.maxRank, rank });
     return row.gap;
   };
-  // where the gap is infinite everywhere, less distortion is the way out
-  const memo = rankMemo(problem.maxRank, evaluate, (rank) => table.get(rank)!.distortion);
+  // where the gap is infinite, a smaller b2 is the way out
+  const memo = rankMemo(problem.maxRank, evaluate, (rank) =>
+    smallestSlope(problem.gapInput(rank, table.get(rank)!.distortion)),
+  );
   let found: RankSearchResult & { readonly reason: RankReason };
   try {
     found = search(problem, memo);

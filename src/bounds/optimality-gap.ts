@@ -126,6 +126,19 @@ export function optimalityGap(input: GapInput): GapResult {
   return { gap, terms, contraction: split.contraction };
 }
 
+/**
+ * The smallest b2 that any split of the errors reaches, (sum_i sqrt(d_i))^2 over the slopes d_i of the sources: the
+ * bound applies exactly where it is below 1. The largest over the rounds.
+ */
+export function smallestSlope(input: GapInput): number {
+  let root = 0;
+  for (const { slope, scale } of errorSources(checkGapInput(input))) {
+    const largest = typeof scale === "number" ? scale : Array.from(scale).reduce((a, b) => Math.max(a, b), 0);
+    root += Math.sqrt(slope * largest);
+  }
+  return root * root;
+}
+
 type CheckedGapInput = Required<Omit<GapInput, "participation">> & { readonly participation?: Participation };
 
 const gapNames = [

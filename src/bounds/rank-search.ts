@@ -97,13 +97,9 @@ export function backtrackingSearch(memo: RankMemo, start: number): RankSearchRes
 function betterNeighbour(memo: RankMemo, rank: number, direction: number): number | undefined {
   for (let next = rank + direction; next >= 1 && next <= memo.maxRank; next += direction) {
     if (isBetter(memo, next, rank)) return next;
-    if (memo.valueAt(next) !== memo.valueAt(rank) || isInfinitelyWorse(memo, next, rank)) return undefined;
+    if (memo.valueAt(next) !== memo.valueAt(rank)) return undefined;
   }
   return undefined;
-}
-
-function isInfinitelyWorse(memo: RankMemo, next: number, rank: number): boolean {
-  return memo.valueAt(next) === Number.POSITIVE_INFINITY && tie(memo, next) > tie(memo, rank);
 }
 
 /** Smaller value; among infinite ones the smaller second criterion; among equals the smaller rank. */

@@ -55,7 +55,10 @@ export interface LoraSpec {
     readonly kind: "spectral";
     /** Of every layer that has none of its own. */
     readonly spectrum?: Spectrum;
-    /** L_W; default: the smoothness of `learning` at the rank in question. */
+    /**
+     * L_W, the smoothness of the loss in the weight matrices. Default: the smoothness of `learning`, which is right where
+     * (alpha/r) s_max(loraA) = 1; needed where that is given per rank.
+     */
     readonly smoothness?: number;
   };
 }
@@ -113,7 +116,11 @@ export const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
     stochasticVariance: perRank(nonNegative, "chi2, variance of the weighted stochastic gradient").default(0),
     participation: z
       .strictObject({
-        missingWeight: z.number().min(0).lt(1).describe("total weight v of the missing devices"),
+        missingWeight: z
+          .number()
+          .min(0)
+          .lt(1)
+          .describe("total weight v of the missing devices, the largest of any round (not its mean)"),
         heterogeneityFloor: nonNegative.describe("k1 of ||grad f_k||^2 <= k1 + k2 ||grad f||^2"),
         heterogeneitySlope: nonNegative.optional().describe("k2; default 0"),
         renormalised: z.boolean().optional().describe("weights of the others renormalised; default true"),
@@ -138,7 +145,11 @@ export const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
     residual: z.strictObject({
       kind: z.literal("spectral").describe("eps(r) = (L_W/2) sum_{i>r} s_i^2, summed over the layers"),
       spectrum: spectrumSchema.optional().describe("singular values of Delta W* of each layer"),
-      smoothness: positive.optional().describe("L_W; default: learning.smoothness"),
+      smoothness: positive
+        .optional()
+        .describe(
+          "L_W, smoothness in the weight matrices; default: learning.smoothness, right if (alpha/r) s_max(A) = 1",
+        ),
     }),
   }),
   solver: z
@@ -239,6 +250,13 @@ export function rankProblem(scenario: Scenario): RankProblem {
     checkRankWithin("solver.rankSearch.fixed", solver.rankSearch.fixed, maxRank);
   }
 
+  if (typeof learning.smoothness !== "number" && lora.residual.smoothness === undefined) {
+    throw new InputError(
+      "lora.residual.smoothness",
+      "nothing",
+      "L_W, the smoothness in the weights, where learning.smoothness is given per rank",
+    );
+  }
   const tails = renameField(scenarioField, () => tailEnergies(lora.layers, lora.residual.spectrum, maxRank));
   const gapInput = (rank: number, distortion: number): GapInput => {
     const smoothness = atRank(learning.smoothness, rank, "learning.smoothness");

@@ -292,7 +292,10 @@ describe("channelFrom", () => {
       new ComplexStack([1, 1, 1, 1], Float64Array.of(0, Number.NaN)),
       /^channel: found NaN \(imaginary part of entry \[0, 0, 0, 0\]\), expected at most 1e100/,
     ],
-    [new ComplexStack([1, 1, 1, 2], Float64Array.of(0, 1, 1 / 0, 0)), /^channel: found Infinity \(real part of entry \[0, 0, 0, 1\]\)/],
+    [
+      new ComplexStack([1, 1, 1, 2], Float64Array.of(0, 1, 1 / 0, 0)),
+      /^channel: found Infinity \(real part of entry \[0, 0, 0, 1\]\)/,
+    ],
     [{ shape: [1, 1, 1, 1], re: [1], im: [] }, /^channel.im/],
     [{ shape: [1, 1, 1, 1], re: [1] }, /^channel.im/],
     [null, /^channel: found null/],

@@ -298,3 +298,21 @@ describe("results", () => {
     expect(optimalityGap({ ...base, rounds: 0, distortion: [] }).gap).toBe(3.01);
   });
 });
+
+describe("extremes", () => {
+  it("products that vanish are no source", () => {
+    const participation = { missingWeight: 0.1, heterogeneityFloor: 1, heterogeneitySlope: 1 };
+    const air = { ...base, participation, distortion: 1e-200, gradientFloor: 1e-200 };
+    const none = { ...base, participation, distortion: 0 };
+    expect(Math.abs(optimalityGap(air).gap / optimalityGap(none).gap - 1)).toBeLessThan(1e-9);
+  });
+
+  it("b2 far below rounding still counts where it is all there is", () => {
+    const tiny = { ...base, plConstant: base.smoothness, rounds: 1, distortion: 1e-17, gradientSlope: 1 };
+    const { terms } = optimalityGap({ ...tiny, initialGap: 1e6, gradientFloor: 0 });
+    expect(Math.abs(terms.initial / 1e-11 - 1)).toBeLessThan(1e-9);
+    expect(
+      optimalityGap({ ...tiny, initialGap: 1e6, gradientFloor: 0, distortion: [1e-17] }).terms.initial,
+    ).toBe(terms.initial);
+  });
+});

@@ -161,12 +161,17 @@ describe("constants per rank", () => {
         s.learning["gradientFloor"] = [0.5, 0.1, 0.5];
         s.learning["plConstant"] = [0.1, 0.1, 0.05];
         s.learning["smoothness"] = [1, 1, 2];
+        s.lora.residual["smoothness"] = 2;
       }),
     );
     const [one, two, three] = lists.byRank;
-    expect(one!.gap).toBe(exhaustive.byRank[0]!.gap);
+    expect(relative(one!.terms.air, exhaustive.byRank[0]!.terms.air)).toBeLessThan(1e-12);
     expect(relative(two!.terms.air / exhaustive.byRank[1]!.terms.air, 0.2)).toBeLessThan(1e-12);
     expect(relative(three!.terms.residual / exhaustive.byRank[2]!.terms.residual, 2)).toBeLessThan(1e-12);
+    expect(() => search("exhaustive", (s) => (s.learning["smoothness"] = Array(64).fill(1)))).not.toThrow();
+    expect(() =>
+      minimizeOptimalityGap(search("exhaustive", (s) => (s.learning["smoothness"] = Array(64).fill(1)))),
+    ).toThrow(/^lora.residual.smoothness/);
     expect(three!.contraction).toBeCloseTo(1 - 0.025, 12);
   });
 

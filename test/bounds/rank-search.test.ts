@@ -132,3 +132,10 @@ describe("backtrackingSearch", () => {
     expect(total / cases).toBeLessThan(10);
   });
 });
+
+it("finds the one finite value behind an infinite plateau, whatever the ties say", () => {
+  for (const ties of [(r: number) => 16 - r, (r: number) => r, () => 0]) {
+    const memo = rankMemo(16, (rank) => (rank === 1 ? 1 : Number.POSITIVE_INFINITY), ties);
+    for (const start of [1, 2, 8, 16]) expect(backtrackingSearch(memo, start).rank).toBe(1);
+  }
+});

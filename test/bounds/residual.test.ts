@@ -141,7 +141,9 @@ describe("payload, symbols and power by hand", () => {
     expect(payloadEntries(layers, 5, "both")).toBe(2 * 5 * 16 + 3 * 23);
     expect(payloadEntries(layers, 99, "both")).toBe(2 * 6 * 16 + 3 * 23);
     expect(() => payloadEntries(layers, 0, "both")).toThrow("rank");
-    expect(() => payloadEntries([{ dOut: 2 ** 20, dIn: 2 ** 20, count: 2 ** 20 }], 2 ** 20, "both")).toThrow("2^53");
+    expect(() => payloadEntries([{ dOut: 2 ** 20, dIn: 2 ** 20, count: 2 ** 20 }], 2 ** 20, "both")).toThrow(
+      "2^53",
+    );
   });
 
   it("N_sym = ceil(Q / (2 S M))", () => {
