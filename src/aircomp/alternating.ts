@@ -101,7 +101,8 @@ export function alternate(
     hooks.onProgress?.(row);
     const ratio = decrease / lastDecrease;
     // what rounding of the MSE does to the ratio must not be mistaken for its distance from 1
-    const noise = ratio < 0.5 ? 0 : (1000 * Number.EPSILON * mse) / decrease;
+    const clear = ratio < 0.5 && lastDecrease > 1e-10 * mse;
+    const noise = clear ? 0 : (1000 * Number.EPSILON * mse) / decrease;
     const fall = 1 - ratio - noise;
     remaining = fall > 0 ? (decrease * ratio) / fall : Number.POSITIVE_INFINITY;
     lastDecrease = decrease;
