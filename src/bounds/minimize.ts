@@ -168,7 +168,8 @@ function createDesigns(problem: RankProblem, signal?: AbortSignal): { at(rank: n
         power,
         weights,
         scheme,
-        effort,
+        // all other designs start from this one: short of iterations it would be worse than designs of less power
+        effort: parent === undefined && effort === "fast" ? "default" : effort,
         seed,
         initial,
         signal,
