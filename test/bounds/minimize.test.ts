@@ -128,7 +128,7 @@ describe("omega(r)", () => {
       streams: 2,
       noiseVariance: 1,
       power: problem.payloadAt(1).power,
-      effort: "fast",
+      effort: "default",
     });
     expect(exhaustive.byRank[0]!.distortion).toBe(first.distortion);
     const omegas = exhaustive.byRank.map((row) => row.distortion);
