@@ -58,6 +58,21 @@ export function sweepAxis(title: string, values: readonly number[], log: boolean
   return { title, log, domain, ...labelled(values) };
 }
 
+/** A linear axis that holds the given values, with ticks at multiples of 1, 2, 5 or 10 times a power of ten. */
+export function linearAxis(title: string, values: readonly number[]): Axis {
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  const span = Math.max(high - low, 1e-9);
+  const unit = 10 ** Math.floor(Math.log10(span / 3));
+  const step = [5, 2, 1].map((factor) => factor * unit).find((width) => span / width >= 3) ?? unit;
+  const first = Math.ceil((low - 0.04 * span) / step);
+  const last = Math.floor((high + 0.04 * span) / step);
+  const ticks = Array.from({ length: last - first + 1 }, (_, i) =>
+    Number(((first + i) * step).toPrecision(12)),
+  );
+  return { title, log: false, domain: [low - 0.04 * span, high + 0.04 * span], ...labelled(ticks) };
+}
+
 /** The axis as Vega-Lite has it. */
 export function scaleSpec(axis: Axis): Spec {
   return {

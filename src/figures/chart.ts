@@ -6,6 +6,8 @@ import type { Row, Spec } from "./types.ts";
 /** Curves over one y axis. Rows have `series` (a series key), x, y, and low and high where there is a band. */
 export interface Panel {
   readonly height: number;
+  /** Where it is not that of the chart. */
+  readonly x?: Axis;
   readonly y: Axis;
   readonly rows: readonly PanelRow[];
   /** Rows that are marked by a ring. */
@@ -30,7 +32,7 @@ export interface Chart {
   readonly legendTitle?: string;
   /** Explains the ring in the legend. */
   readonly ringLabel?: string;
-  /** Panels on top of each other, with the same x axis. */
+  /** Panels on top of each other; an x axis that the next one shares is named below that one only. */
   readonly panels: readonly Panel[];
   /** Small print below. */
   readonly note: string;
@@ -57,19 +59,18 @@ export function chartSpec(chart: Chart): Spec {
       lineHeight: smallFontSize + 2.5,
       offset: 8,
     },
-    vconcat: [
-      legendSpec(chart),
-      ...panels.map((panel, i) => panelSpec(chart, panel, i === panels.length - 1)),
-    ],
+    vconcat: [legendSpec(chart), ...panels.map((panel, i) => panelSpec(chart, panel, panels[i + 1]))],
   };
 }
 
-function panelSpec(chart: Chart, panel: Panel, isLast: boolean): Spec {
+function panelSpec(chart: Chart, panel: Panel, next: Panel | undefined): Spec {
+  const own = panel.x ?? chart.x;
+  const isShared = next !== undefined && (next.x ?? chart.x) === own;
   const x = {
     field: "x",
     type: "quantitative",
-    scale: scaleSpec(chart.x),
-    axis: axisSpec(chart.x, isLast ? {} : { title: null, labels: false }),
+    scale: scaleSpec(own),
+    axis: axisSpec(own, isShared ? { title: null, labels: false } : {}),
   };
   const yAxis = axisSpec(panel.y, { minExtent: axisRoom - 18, maxExtent: axisRoom - 18 });
   const y = { field: "y", type: "quantitative", scale: scaleSpec(panel.y), axis: yAxis };

@@ -1,6 +1,6 @@
 /**
  * figures: the plots of the project, from parameters to bytes. Every figure is a list of independent tasks (one
- * channel realisation each) whose results, in whatever order they were computed, are averaged and drawn to SVG,
+ * channel or matrix each) whose results, in whatever order they were computed, are averaged and drawn to SVG,
  * PNG, CSV and JSON. Same parameters, same bytes. Drawing needs the optional packages vega, vega-lite and
  * @resvg/resvg-js; computing does not.
  */

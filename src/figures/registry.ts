@@ -1,9 +1,12 @@
 import { checkChoice, checkInteger, parseInput } from "../core/index.ts";
+import { brockett } from "./definitions/brockett.ts";
 import { convergence } from "./definitions/convergence.ts";
 import { distortionVersusAntennas } from "./definitions/distortion-versus-antennas.ts";
+import { dominantSubspace } from "./definitions/dominant-subspace.ts";
 import { gapVersusRank } from "./definitions/gap-versus-rank.ts";
 import { gapVersusRounds } from "./definitions/gap-versus-rounds.ts";
 import { gapVersusSnr } from "./definitions/gap-versus-snr.ts";
+import { reflectingSurface } from "./definitions/reflecting-surface.ts";
 import type {
   CommonParameters,
   FigureDefinition,
@@ -31,6 +34,9 @@ const figures: readonly Figure[] = [
   figure(gapVersusRounds),
   figure(distortionVersusAntennas),
   figure(convergence),
+  figure(dominantSubspace),
+  figure(reflectingSurface),
+  figure(brockett),
 ];
 
 export const figureNames: readonly FigureName[] = figures.map(({ name }) => name);
@@ -49,10 +55,11 @@ function figure<P extends CommonParameters>(definition: FigureDefinition<P>): Fi
     name,
     parameters: (quick) => outside(parse(definition.parameters(quick))),
     check: (value) => outside(parse(value)),
-    taskCount: (parameters) => parse(parameters).channels,
+    taskCount: (parameters) => definition.taskCount(parse(parameters)),
     runTask(parameters, index) {
       const parsed = parse(parameters);
-      return definition.runTask(parsed, checkInteger(index, "index", 0, parsed.channels - 1));
+      const last = definition.taskCount(parsed) - 1;
+      return definition.runTask(parsed, checkInteger(index, "index", 0, last));
     },
     table: (parameters, results) => definition.table(parse(parameters), results),
     spec: (parameters, table) => definition.spec(parse(parameters), table),

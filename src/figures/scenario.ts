@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { type Scenario, scenarioSchema } from "../bounds/index.ts";
-import type { Cell, CommonParameters, Row, TaskResult } from "./types.ts";
+import type { Cell, Row, ScenarioParameters, TaskResult } from "./types.ts";
 
-/** The fields of every figure's parameters, for its schema. */
+/** The fields of the parameters of every figure with a scenario, for its schema. */
 export const commonFields: {
   readonly channels: z.ZodType<number>;
   readonly firstSeed: z.ZodType<number>;
@@ -67,7 +67,7 @@ export interface Point {
 }
 
 /** The scenario of a figure at one point. */
-export function scenarioAt(parameters: CommonParameters, point: Point): Scenario {
+export function scenarioAt(parameters: ScenarioParameters, point: Point): Scenario {
   const { scenario, firstSeed } = parameters;
   const { channel, link = {}, solver = {} } = scenario;
   const seed = firstSeed + point.channel;
@@ -82,7 +82,8 @@ export function scenarioAt(parameters: CommonParameters, point: Point): Scenario
     ...scenario,
     channel: "seed" in channel ? { ...channel, seed } : channel,
     link: { ...link, snrDb: point.snrDb, ...budget },
-    solver: { ...solver, ...point.solver },
+    // a random subspace is another draw for every channel
+    solver: { ...solver, seed, ...point.solver },
   };
 }
 

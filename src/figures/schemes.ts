@@ -80,9 +80,13 @@ export function reach(points: readonly PanelRow[]): number[] {
 
 /** A sentence on the runs of the base scheme that ended at their iteration limit, or nothing. */
 export function limitNote(table: readonly Row[], channels: number): string {
-  const points = table.filter((row) => row.scheme === baseScheme && typeof row.converged === "number");
-  const runs = points.length * channels;
-  const converged = points.reduce((sum, row) => sum + numberIn(row, "converged"), 0);
-  if (converged === runs) return "";
-  return ` The ${baseScheme} scheme stopped at its iteration limit in ${runs - converged} of ${runs} cases.`;
+  const counted = table.filter((row) => typeof row.converged === "number");
+  const parts: string[] = [];
+  for (const scheme of new Set(counted.map((row) => `${row.scheme}`))) {
+    const points = counted.filter((row) => row.scheme === scheme);
+    const runs = points.length * channels;
+    const short = runs - points.reduce((sum, row) => sum + numberIn(row, "converged"), 0);
+    if (short > 0) parts.push(`${scheme} in ${short} of ${runs} cases`);
+  }
+  return parts.length === 0 ? "" : ` Stopped before convergence: ${parts.join(", ")}.`;
 }

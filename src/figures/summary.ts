@@ -2,12 +2,19 @@ import { cell } from "./scenario.ts";
 import { geometricInterval } from "./statistics.ts";
 import type { Row } from "./types.ts";
 
-/** Columns of a mean over channels. Infinite values are counted, and left out of the mean. */
+/** Columns of a mean over channels. One infinite value makes the mean infinite; how many there are is counted. */
 export function geometricColumns(values: readonly number[]): Row {
   const finite = values.filter(Number.isFinite);
   const infinite = values.length - finite.length;
-  if (finite.length === 0)
-    return { value: cell(Number.POSITIVE_INFINITY), low: null, high: null, channels: 0, infinite };
+  if (infinite > 0 || finite.length === 0) {
+    return {
+      value: cell(Number.POSITIVE_INFINITY),
+      low: null,
+      high: null,
+      channels: finite.length,
+      infinite,
+    };
+  }
   const { mean, low, high, count } = geometricInterval(finite);
   return { value: mean, low, high, channels: count, infinite };
 }
@@ -23,6 +30,6 @@ export function ratioColumns(values: readonly number[], references: readonly num
 
 /** A sentence for the small print, or nothing: infinite values must not vanish silently. */
 export function infiniteNote(table: readonly Row[]): string {
-  const infinite = table.reduce((sum, row) => sum + Number(row.infinite ?? 0), 0);
-  return infinite === 0 ? "" : ` ${infinite} infinite values are left out of the means (column "infinite").`;
+  const points = table.filter((row) => Number(row.infinite ?? 0) > 0).length;
+  return points === 0 ? "" : ` ${points} means are infinite and not drawn (column "infinite").`;
 }

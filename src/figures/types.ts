@@ -7,7 +7,10 @@ export type FigureName =
   | "gap-versus-snr"
   | "gap-versus-rounds"
   | "distortion-versus-antennas"
-  | "convergence";
+  | "convergence"
+  | "dominant-subspace"
+  | "reflecting-surface"
+  | "brockett";
 
 /** One value of a table; an infinite number is written as the string "Infinity", as in JSON. */
 export type Cell = number | string | boolean | null;
@@ -20,9 +23,14 @@ export interface TaskResult {
 
 /** What every figure depends on. */
 export interface CommonParameters {
-  /** Number of channel realisations; realisation i has the seed firstSeed + i, for all schemes and SNRs. */
-  readonly channels: number;
+  /** Realisation i has the seed firstSeed + i, for everything that is compared. */
   readonly firstSeed: number;
+}
+
+/** What the figures of federated learning depend on. */
+export interface ScenarioParameters extends CommonParameters {
+  /** Number of channel realisations. */
+  readonly channels: number;
   /** Everything but what the figure sweeps: channel seed, SNR, energy, scheme, and its own axis. */
   readonly scenario: Scenario;
 }
@@ -38,8 +46,10 @@ export interface FigureDefinition<P extends CommonParameters> {
   readonly name: FigureName;
   readonly schema: z.ZodType<P>;
   parameters(quick: boolean): P;
-  /** One channel realisation; pure. */
-  runTask(parameters: P, channel: number): TaskResult;
+  /** Number of realisations. */
+  taskCount(parameters: P): number;
+  /** One realisation; pure. */
+  runTask(parameters: P, index: number): TaskResult;
   /** Everything that is drawn, one row per point, ready for CSV. */
   table(parameters: P, results: readonly TaskResult[]): readonly Row[];
   /** The drawing, with its data inside. */

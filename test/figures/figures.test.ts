@@ -17,7 +17,7 @@ import {
   type TaskResult,
 } from "../../src/figures/index.ts";
 import { ComplexStack } from "../../src/linalg/index.ts";
-import { parseCsv, runAll, tinyParameters } from "./support.ts";
+import { parseCsv, runAll, type ScenarioFigure, tinyParameters } from "./support.ts";
 
 describe.each(figureNames)("%s", (name) => {
   const parameters = tinyParameters(name);
@@ -51,7 +51,9 @@ describe.each(figureNames)("%s", (name) => {
     const drawn = spec.vconcat.flatMap(({ data }) => data?.values ?? []);
     expect(drawn.length).toBeGreaterThan(0);
     const values = new Set(rows.map((row) => Number(row.value)));
-    for (const { y } of drawn) expect(values.has(y) || y === 1e-5, `${y} in the CSV`).toBe(true);
+    // curves that leave the panel are drawn to a decade below its lower end
+    const clipped = [1e-5, 1e-9, 1e-13, 1e-15];
+    for (const { y } of drawn) expect(values.has(y) || clipped.includes(y), `${y} in the CSV`).toBe(true);
     for (const row of rows) {
       if (row.low === "") continue;
       expect(Number(row.low)).toBeLessThanOrEqual(Number(row.value));
@@ -78,7 +80,7 @@ describe.each(figureNames)("%s", (name) => {
 });
 
 describe("numbers against a direct computation", () => {
-  const scenario = (name: Parameters<typeof tinyParameters>[0], channel: number, snrDb: number): Scenario => {
+  const scenario = (name: ScenarioFigure, channel: number, snrDb: number): Scenario => {
     const { scenario: base, firstSeed } = tinyParameters(name);
     return {
       ...base,
@@ -154,6 +156,22 @@ describe("numbers against a direct computation", () => {
   });
 });
 
+describe("solver figures end at what linear algebra says", () => {
+  it("reflecting-surface: one antenna has a closed form", async () => {
+    const parameters = tinyParameters("reflecting-surface");
+    const { csv } = await renderFigure(
+      "reflecting-surface",
+      parameters,
+      runAll("reflecting-surface", parameters),
+    );
+    const errors = parseCsv(csv).flatMap((row) =>
+      row.largestSingleAntennaError === "" ? [] : [Number(row.largestSingleAntennaError)],
+    );
+    expect(errors.length).toBeGreaterThan(0);
+    for (const error of errors) expect(error).toBeLessThan(1e-9);
+  });
+});
+
 describe("infinite gaps", () => {
   it("are counted in the CSV and named in the figure", async () => {
     const tiny = tinyParameters("gap-versus-rank");
@@ -164,8 +182,8 @@ describe("infinite gaps", () => {
     const results = runAll("gap-versus-rank", parameters);
     expect(results[0]!.rows.some((row) => row.gap === "Infinity")).toBe(true);
     const { csv, svg, json } = await renderFigure("gap-versus-rank", parameters, results);
-    expect(parseCsv(csv).some((row) => row.value === "Infinity" && Number(row.infinite) === 3)).toBe(true);
-    expect(svg.includes("infinite values")).toBe(true);
+    expect(parseCsv(csv).some((row) => row.value === "Infinity" && Number(row.infinite) > 0)).toBe(true);
+    expect(svg.includes("are infinite")).toBe(true);
     expect(parseFigureFile(JSON.parse(json)).name).toBe("gap-versus-rank");
   });
 });

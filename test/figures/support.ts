@@ -6,19 +6,30 @@ import {
   runFigureTask,
   type TaskResult,
 } from "../../src/figures/index.ts";
+import type { ScenarioParameters } from "../../src/figures/types.ts";
+
+/** The figures of federated learning; the others have no scenario. */
+export type ScenarioFigure = Exclude<FigureName, "dominant-subspace" | "reflecting-surface" | "brockett">;
 
 /** Parameters that take milliseconds: few antennas, channels and points. */
+export function tinyParameters(name: ScenarioFigure): FigureParameters & ScenarioParameters;
+export function tinyParameters(name: FigureName): FigureParameters;
 export function tinyParameters(name: FigureName): FigureParameters {
   const quick = figureParameters(name, { quick: true });
-  const { scenario } = quick;
   const small = { devices: 3, subcarriers: 2, receiveAntennas: 4, transmitAntennas: 2, taps: 2 };
+  const solvers = { matrices: 3, n: 6, p: 2, iterations: [1, 2, 5, 10, 20], products: [2, 10, 30] };
   const sweeps: Record<FigureName, object> = {
     "gap-versus-rank": { snrDb: [0, 10] },
     "gap-versus-snr": { snrDb: [0, 10] },
     "gap-versus-rounds": { snrDb: [0, 10], rounds: [0, 10, 20] },
     "distortion-versus-antennas": { receiveAntennas: [2, 4] },
     convergence: { snrDb: [0, 10], iterations: [1, 2, 5], referenceIterations: 30 },
+    "dominant-subspace": solvers,
+    "reflecting-surface": { channels: 3, elements: [4, 8], antennas: 2 },
+    brockett: solvers,
   };
+  if (!hasScenario(quick)) return { ...quick, ...sweeps[name] };
+  const { scenario } = quick;
   return {
     ...quick,
     channels: 3,
@@ -30,6 +41,10 @@ export function tinyParameters(name: FigureName): FigureParameters {
     },
     ...sweeps[name],
   };
+}
+
+function hasScenario(parameters: FigureParameters): parameters is FigureParameters & ScenarioParameters {
+  return "scenario" in parameters;
 }
 
 export function runAll(name: FigureName, parameters: FigureParameters): TaskResult[] {

@@ -13,9 +13,9 @@ import {
 } from "../scenario.ts";
 import { quantile } from "../statistics.ts";
 import { seriesOf, signed } from "../style.ts";
-import type { CommonParameters, FigureDefinition, Row } from "../types.ts";
+import type { FigureDefinition, Row, ScenarioParameters } from "../types.ts";
 
-export interface ConvergenceParameters extends CommonParameters {
+export interface ConvergenceParameters extends ScenarioParameters {
   readonly snrDb: readonly number[];
   /** Iterations that are shown, ascending. */
   readonly iterations: readonly number[];
@@ -47,6 +47,7 @@ export const convergence: FigureDefinition<ConvergenceParameters> = {
       : [1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500],
     referenceIterations: quick ? 400 : 2000,
   }),
+  taskCount: ({ channels }) => channels,
   runTask(parameters, channel) {
     const { iterations, referenceIterations } = parameters;
     const rows: Row[] = [];
@@ -96,8 +97,8 @@ export const convergence: FigureDefinition<ConvergenceParameters> = {
           snrDb,
           iteration,
           value: part(0.5),
-          low: part(0.1),
-          high: part(0.9),
+          low: part(0),
+          high: part(1),
           distortion,
           channels,
           converged,

@@ -13,9 +13,9 @@ import { logAxis, sweepAxis } from "../axes.ts";
 import { chartSpec } from "../chart.ts";
 import { allRows, commonFields, countList, referenceScenario, scenarioAt } from "../scenario.ts";
 import { compareSchemes, limitNote, reach, schemeList, schemePoints, schemeSeries } from "../schemes.ts";
-import type { CommonParameters, FigureDefinition, Row } from "../types.ts";
+import type { FigureDefinition, Row, ScenarioParameters } from "../types.ts";
 
-export interface DistortionVersusAntennasParameters extends CommonParameters {
+export interface DistortionVersusAntennasParameters extends ScenarioParameters {
   readonly receiveAntennas: readonly number[];
   readonly snrDb: number;
   readonly schemes: readonly Scheme[];
@@ -40,6 +40,7 @@ export const distortionVersusAntennas: FigureDefinition<DistortionVersusAntennas
     snrDb: 10,
     schemes: ["alternating", "centroid", "mrc", "random"],
   }),
+  taskCount: ({ channels }) => channels,
   runTask(parameters, channel) {
     const { receiveAntennas, snrDb, schemes } = parameters;
     const { channel: spec, link = {}, solver = {} } = scenarioAt(parameters, { channel, snrDb });

@@ -14,9 +14,9 @@ import {
 } from "../scenario.ts";
 import { gapTitle, seriesOf, signed } from "../style.ts";
 import { geometricColumns, infiniteNote } from "../summary.ts";
-import type { CommonParameters, FigureDefinition, Row } from "../types.ts";
+import type { FigureDefinition, Row, ScenarioParameters } from "../types.ts";
 
-export interface GapVersusRankParameters extends CommonParameters {
+export interface GapVersusRankParameters extends ScenarioParameters {
   readonly snrDb: readonly number[];
   /** Energy per round, in OFDM symbols at the SNR. */
   readonly energySymbols: number;
@@ -39,6 +39,7 @@ export const gapVersusRank: FigureDefinition<GapVersusRankParameters> = {
     snrDb: quick ? [-10, 5] : [-10, 0, 10, 20],
     energySymbols: 1,
   }),
+  taskCount: ({ channels }) => channels,
   runTask(parameters, channel) {
     const { energySymbols } = parameters;
     const rows: Row[] = [];

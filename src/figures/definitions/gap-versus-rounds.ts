@@ -14,9 +14,9 @@ import {
 } from "../scenario.ts";
 import { gapTitle, seriesOf, signed } from "../style.ts";
 import { geometricColumns, infiniteNote } from "../summary.ts";
-import type { CommonParameters, FigureDefinition, Row } from "../types.ts";
+import type { FigureDefinition, Row, ScenarioParameters } from "../types.ts";
 
-export interface GapVersusRoundsParameters extends CommonParameters {
+export interface GapVersusRoundsParameters extends ScenarioParameters {
   readonly snrDb: readonly number[];
   /** T of every point, ascending. */
   readonly rounds: readonly number[];
@@ -43,6 +43,7 @@ export const gapVersusRounds: FigureDefinition<GapVersusRoundsParameters> = {
     rounds: Array.from({ length: quick ? 11 : 31 }, (_, i) => (quick ? 12 * i : 4 * i)),
     energySymbols: 1,
   }),
+  taskCount: ({ channels }) => channels,
   runTask(parameters, channel) {
     const { rounds, energySymbols } = parameters;
     const last = Math.max(...rounds);

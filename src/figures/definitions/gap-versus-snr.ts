@@ -15,9 +15,9 @@ import {
 import { compareSchemes, limitNote, reach, schemeList, schemePoints, schemeSeries } from "../schemes.ts";
 import { quantile } from "../statistics.ts";
 import { infiniteNote } from "../summary.ts";
-import type { CommonParameters, FigureDefinition } from "../types.ts";
+import type { FigureDefinition, ScenarioParameters } from "../types.ts";
 
-export interface GapVersusSnrParameters extends CommonParameters {
+export interface GapVersusSnrParameters extends ScenarioParameters {
   readonly snrDb: readonly number[];
   readonly schemes: readonly Scheme[];
   /** Energy per round, in OFDM symbols at the SNR. */
@@ -43,6 +43,7 @@ export const gapVersusSnr: FigureDefinition<GapVersusSnrParameters> = {
     schemes: ["alternating", "centroid", "mrc", "random", "ideal"],
     energySymbols: 1,
   }),
+  taskCount: ({ channels }) => channels,
   runTask(parameters, channel) {
     const { schemes, energySymbols } = parameters;
     const rows = parameters.snrDb.flatMap((snrDb) =>
