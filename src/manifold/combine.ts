@@ -59,6 +59,13 @@ export function power(
   if (typeof manifold?.kernels?.size !== "number")
     throw new InputError("manifold", describe(manifold), "a manifold");
   const sample = manifold.view(new Float64Array(manifold.kernels.size));
+  if (!(sample instanceof ComplexStack) && !(sample?.data instanceof Float64Array)) {
+    throw new InputError(
+      "manifold",
+      manifold.name,
+      "a manifold of matrices or stacks (a product can hold powers)",
+    );
+  }
   const inner = sample instanceof ComplexStack ? sample.shape : [sample.rows, sample.cols];
   const parts = new Array<ManifoldKernels>(count).fill(manifold.kernels);
   const starts = parts.map((part, i) => i * part.size);

@@ -166,8 +166,9 @@ function stopReason(
   signal: AbortSignal | undefined,
   elapsed: number | undefined,
 ): StopReason | undefined {
-  if (evaluator.dimension === 0) return "zero-dimension";
-  if (!Number.isFinite(state.cost) || !Number.isFinite(state.gradientNorm)) return "bad-start";
+  const values = [state.cost, state.gradientNorm, state.infeasibility ?? 0];
+  if (!values.every((value) => Number.isFinite(value))) return "bad-start";
+  if (evaluator.dimension === 0) return (state.infeasibility ?? 0) > 1e-6 ? "infeasible" : "zero-dimension";
   // a critical point is the end whatever the rule says: there is no direction to go
   if (state.gradientNorm === 0 && (state.infeasibility ?? 0) === 0) return "gradient-norm";
   const { iteration, cost, previousCost, gradientNorm: norm, stepSize, infeasibility } = state;

@@ -41,7 +41,13 @@ export interface AugmentedLagrangianState extends Mutable<SolverState> {
   readonly values: Float64Array;
   penalty: number;
   tolerance: number;
+  /** Smallest gradient norm of a feasible iterate, and for how many iterations in a row it has not fallen. */
+  bestNorm: number;
+  stall: number;
 }
+
+/** Feasible iterations in a row without a smaller gradient norm, after which only rounding is left to move. */
+const MOST_STALLED = 5;
 
 type Settings = Required<Omit<AugmentedLagrangianOptions, "penalty">> &
   Pick<AugmentedLagrangianOptions, "penalty">;
@@ -111,6 +117,8 @@ function init(evaluator: Evaluator, x0: Float64Array, settings: Settings): Augme
     values,
     penalty: settings.penalty ?? Math.min(1e3, Math.max(1e-3, guess)),
     tolerance: settings.firstTolerance,
+    bestNorm: Number.MAX_VALUE,
+    stall: 0,
   };
 }
 
@@ -148,6 +156,11 @@ function step(
   } else if (state.infeasibility > settings.enough * before && state.infeasibility > settings.lastTolerance) {
     if (state.penalty >= settings.maxPenalty) state.ended = "infeasible";
     state.penalty = Math.min(settings.maxPenalty, state.penalty * settings.penaltyGrowth);
+  }
+  if (tolerance === settings.lastTolerance && state.infeasibility <= settings.lastTolerance) {
+    state.stall = state.gradientNorm < 0.9 * state.bestNorm ? 0 : state.stall + 1;
+    state.bestNorm = Math.min(state.bestNorm, state.gradientNorm);
+    if (state.stall >= MOST_STALLED) state.ended ??= "no-decrease";
   }
   state.tolerance = tolerance * settings.tighten;
   return state;

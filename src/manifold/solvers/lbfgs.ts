@@ -50,7 +50,7 @@ export function lbfgs(options: LbfgsOptions = {}): Solver<LbfgsState> {
   checkOptions(options, "lbfgs", Object.keys(defaults));
   const settings = { ...defaults, ...options };
   checkLineSearch(settings.lineSearch, "lbfgs.lineSearch");
-  checkInteger(settings.memory, "lbfgs.memory", 1);
+  checkInteger(settings.memory, "lbfgs.memory", 1, 1000);
   checkNumber(settings.cautious, "lbfgs.cautious", 0);
   return {
     name: `L-BFGS (memory ${settings.memory})`,
