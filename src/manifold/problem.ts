@@ -136,7 +136,7 @@ export function createEvaluator<P>(problem: Problem<P>): Evaluator {
       if (!allFinite(x)) return Number.NaN;
       if (problem.costAndGradient !== undefined) return evaluator.costAndGradient(unused, x);
       evaluations.cost++;
-      return problem.cost(view(x));
+      return realCost(problem.cost(view(x)));
     },
     costAndGradient(out, x, euclidean) {
       if (!allFinite(x)) {
@@ -148,9 +148,9 @@ export function createEvaluator<P>(problem: Problem<P>): Evaluator {
       if (problem.costAndGradient !== undefined) {
         const { cost, gradient } = problem.costAndGradient(view(x));
         writeGradient(out, x, gradient, euclidean, "problem.costAndGradient(x).gradient");
-        return cost;
+        return realCost(cost);
       }
-      const cost = problem.cost(view(x));
+      const cost = realCost(problem.cost(view(x)));
       writeGradient(out, x, problem.gradient(view(x)), euclidean);
       return cost;
     },
@@ -246,4 +246,10 @@ function checkProblem<P>(problem: Problem<P>): "euclidean" | "riemannian" {
     "euclidean",
     "riemannian",
   ]);
+}
+
+/** Costs are real numbers, NaN and infinities included; anything else is a mistake of the problem. */
+function realCost(cost: number): number {
+  if (typeof cost === "number") return cost;
+  throw new InputError("problem.cost(x)", describe(cost), "a real number");
 }

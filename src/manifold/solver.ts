@@ -102,8 +102,13 @@ export function initialState(
   };
 }
 
-/** |u|_x. */
+/** |u|_x; where the square leaves double precision, that of a scaled u. */
 export function normOf(evaluator: Evaluator, x: Float64Array, u: Float64Array): number {
   const square = evaluator.inner(x, u, u);
-  return square < 0 ? 0 : Math.sqrt(square);
+  if (square > 1e-280 && square < Number.POSITIVE_INFINITY) return Math.sqrt(square);
+  let largest = 0;
+  for (let i = 0; i < u.length; i++) largest = Math.max(largest, Math.abs(u[i]!));
+  if (largest === 0 || !Number.isFinite(largest)) return square < 0 ? 0 : Math.sqrt(square);
+  const scaled = u.map((value) => value / largest);
+  return largest * Math.sqrt(Math.max(0, evaluator.inner(x, scaled, scaled)));
 }

@@ -78,6 +78,28 @@ describe("starts that cannot be started from", () => {
     expect(minimize({ ...problem, cost: () => 1 }, x0, { solver: lbfgs() }).reason).toBe("zero-dimension");
   });
 
+  it("costs that are no real numbers are refused", () => {
+    for (const value of ["3", { re: 1, im: 0 }, undefined]) {
+      const problem = { ...hyperbola, cost: () => value as unknown as number };
+      expect(() => minimize(problem, point(1, 1), { solver: lbfgs() })).toThrow(/^problem.cost/);
+    }
+  });
+
+  it("gradients of 1e-200 and 1e200 have norms", () => {
+    for (const factor of [1e-200, 1e200]) {
+      const problem = {
+        ...hyperbola,
+        cost: (z: ComplexMatrix) => factor * hyperbola.cost(z),
+        gradient: (z: ComplexMatrix) => point(factor * 2 * at(z)[0], factor * 2 * at(z)[1]),
+      };
+      const { gradientNorm: norm } = minimize(problem, point(3, 4), {
+        solver: lbfgs(),
+        stop: () => "custom",
+      });
+      expect(Math.abs(norm / factor / 10 - 1)).toBeLessThan(1e-12);
+    }
+  });
+
   it("memories that do not fit and powers of products are refused", () => {
     expect(() => lbfgs({ memory: 1e9 })).toThrow(/^lbfgs.memory/);
     const pair = product({ a: complexSphere(2), b: complexSphere(3) });
