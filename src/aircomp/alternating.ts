@@ -1,49 +1,5 @@
+import type { DesignRow, Hooks, SchemeResult, StopReason, StopRule } from "./scheme.ts";
 import { createBlockUpdates, type TransceiverProblem } from "./updates.ts";
-
-/** Why an iterative design ended. */
-export type StopReason =
-  /** The last iteration lowered the MSE by less than the tolerance, and little more is in sight. */
-  | "relative-decrease"
-  /** The last iteration did not lower the MSE any more (rounding), but the ones before were still far from the end. */
-  | "stalled"
-  /** The iteration limit was reached first. */
-  | "max-iterations"
-  /** The MSE left the range of double precision; the design is the last finite one. */
-  | "not-finite"
-  /** The caller's AbortSignal fired; the design is the best so far. */
-  | "aborted"
-  /** Closed form: nothing to iterate. */
-  | "closed-form";
-
-/** One iteration; every column belongs to the same pair of beamformers. */
-export interface DesignRow {
-  readonly iteration: number;
-  /** sum_m MSE_m */
-  readonly mse: number;
-}
-
-export interface StopRule {
-  readonly maxIterations: number;
-  /** Stop when an iteration lowers the MSE by at most this fraction, and at most `REMAINING` of it is in sight. */
-  readonly relativeDecrease: number;
-}
-
-/** What a caller may watch or stop. */
-export interface Hooks {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (row: DesignRow) => void;
-}
-
-export interface AlternatingResult {
-  /** [M, Nr, S] */
-  readonly receive: Float64Array;
-  /** [K, M, Nt, S] */
-  readonly transmit: Float64Array;
-  readonly mse: number;
-  readonly iterations: number;
-  readonly reason: StopReason;
-  readonly rows: readonly DesignRow[];
-}
 
 /**
  * Small steps alone do not show convergence: at high SNR the scheme crawls. The decreases d_t, taken as a geometric
@@ -63,7 +19,7 @@ export function alternate(
   start: Float64Array,
   stop: StopRule,
   hooks: Hooks = {},
-): AlternatingResult {
+): SchemeResult {
   const updates = createBlockUpdates(problem);
   let receive: Float64Array = start.slice();
   let nextReceive: Float64Array = new Float64Array(receive.length);
@@ -110,6 +66,8 @@ export function alternate(
       reason = "relative-decrease";
       break;
     }
+    // correlated devices are updated one after the other, from where they are
+    nextTransmit.set(transmit);
     updates.transmit(nextTransmit, receive);
   }
   return { receive, transmit, mse, iterations: iteration, reason, rows };

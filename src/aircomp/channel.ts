@@ -32,6 +32,24 @@ export interface TrueChannel {
   readonly transmitAntennas: number;
 }
 
+/**
+ * What is known of a channel: H = matrices + E, E independent of `matrices` with i.i.d. CN(0, errorVariance[k])
+ * entries (the error of an MMSE estimate). Designs take it, evaluation does not.
+ */
+export interface EstimatedChannel {
+  readonly kind: "estimated";
+  readonly matrices: ComplexStack;
+  /** se2_k >= 0, one per device. */
+  readonly errorVariance: readonly number[];
+  readonly devices: number;
+  readonly subcarriers: number;
+  readonly receiveAntennas: number;
+  readonly transmitAntennas: number;
+}
+
+/** What a design can be made for. */
+export type Channel = TrueChannel | EstimatedChannel;
+
 export interface RayleighOptions {
   /** K >= 1. */
   readonly devices: number;
@@ -322,14 +340,27 @@ function checkSize(shape: readonly number[]): void {
   }
 }
 
-/** Throws unless the value is a channel made by this module. */
+/** Throws unless the value is a true channel made by this module. */
 export function checkTrueChannel(channel: TrueChannel, field = "channel"): TrueChannel {
+  checkShape(channel, field, ["true"]);
+  return channel;
+}
+
+/** Throws unless the value is a channel, true or estimated. */
+export function checkChannel(channel: Channel, field = "channel"): Channel {
+  checkShape(channel, field, ["true", "estimated"]);
+  if (channel.kind === "estimated") {
+    checkNumbers(channel.errorVariance, `${field}.errorVariance`, channel.devices, 0);
+  }
+  return channel;
+}
+
+function checkShape(channel: Channel, field: string, kinds: readonly Channel["kind"][]): void {
   if (channel === null || typeof channel !== "object") {
     throw new InputError(field, describe(channel), "a channel (see rayleighChannel, channelFrom)");
   }
-  checkChoice(channel.kind, `${field}.kind`, ["true"]);
+  checkChoice(channel.kind, `${field}.kind`, kinds);
   if (!(channel.matrices instanceof ComplexStack) || channel.matrices.shape.length !== 4) {
     throw new InputError(`${field}.matrices`, describe(channel.matrices), "a stack of shape [K, M, Nr, Nt]");
   }
-  return channel;
 }

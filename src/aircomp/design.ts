@@ -9,40 +9,28 @@ import {
   InputError,
 } from "../core/index.ts";
 import { ComplexStack } from "../linalg/index.ts";
+import { type Channel, checkChannel } from "./channel.ts";
+import { correlationMatrix, type DeviceCorrelation, isIdentity } from "./correlation.ts";
 import {
-  type AlternatingResult,
-  alternate,
   type DesignRow,
+  type Effort,
+  efforts,
   type Hooks,
+  type SchemeContext,
+  type SchemeResult,
   type StopReason,
-  type StopRule,
-} from "./alternating.ts";
-import { checkTrueChannel, type TrueChannel } from "./channel.ts";
-import { bestAmplitude } from "./start.ts";
-import { liftReceive, projectProblem, receiveSubspace, type Subspace } from "./subspaces.ts";
-import { createBlockUpdates, type TransceiverProblem } from "./updates.ts";
+} from "./scheme.ts";
+import { type AnalogScheme, analogSchemes } from "./schemes/index.ts";
+import type { TransceiverProblem } from "./updates.ts";
 import { checkLevel, checkPowers, checkWeights } from "./weights.ts";
 
-/**
- * Beamforming schemes. `alternating`: exact transmit and receive updates in turn. `centroid`, `mrc`, `random`:
- * baselines with a fixed receive subspace (weighted-subspace centroid; dominant eigenvectors of the received
- * energy; uniformly random), inside which everything else is optimised by the same alternating algorithm with
- * the same budget. `ideal`: error-free aggregation.
- */
-export type Scheme = "alternating" | Subspace | "ideal";
-export const schemes: readonly Scheme[] = ["alternating", "centroid", "mrc", "random", "ideal"];
-
-export type Effort = "fast" | "default" | "thorough";
-export const efforts: readonly Effort[] = ["fast", "default", "thorough"];
-
-const stopRules: Readonly<Record<Effort, StopRule>> = {
-  fast: { maxIterations: 50, relativeDecrease: 1e-4 },
-  default: { maxIterations: 500, relativeDecrease: 1e-6 },
-  thorough: { maxIterations: 20000, relativeDecrease: 1e-10 },
-};
+/** Every scheme: the analog ones, and `ideal`, error-free aggregation. */
+export type Scheme = AnalogScheme | "ideal";
+export const schemes: readonly Scheme[] = [...(Object.keys(analogSchemes) as AnalogScheme[]), "ideal"];
 
 export interface DesignOptions extends Hooks {
-  readonly channel: TrueChannel;
+  /** The true channel, or an estimate with its error variance, which then enters the design. */
+  readonly channel: Channel;
   /** S, 1 <= S <= min(N_t, N_r). */
   readonly streams: number;
   /** P_k, linear: one number > 0, or one >= 0 per device (0 is silent), summed over the subcarriers of an OFDM symbol; 1e-120 to 1e120. */
@@ -51,6 +39,8 @@ export interface DesignOptions extends Hooks {
   readonly noiseVariance: number;
   /** w_k >= 0, scaled to sum 1. Default 1/K. */
   readonly weights?: ArrayLike<number>;
+  /** Second moments R of the devices' symbols that the MSE is minimised for. Default 0, that is R = I. */
+  readonly correlation?: DeviceCorrelation;
   /** Default "alternating". */
   readonly scheme?: Scheme;
   /** How long iterative schemes try: at most 50, 500 or 20000 iterations. Default "default". */
@@ -67,7 +57,7 @@ interface DesignCommon {
   readonly streams: number;
   /** w_k that it was made for, summing to 1. */
   readonly weights: readonly number[];
-  /** sum_m MSE_m for independent unit-power symbols (R = I). */
+  /** sum_m MSE_m for the correlation of the options, in the mean over the estimation error of an estimated channel. */
   readonly mse: number;
   /** omega = mse / (S M). */
   readonly distortion: number;
@@ -97,6 +87,7 @@ const optionNames = [
   "power",
   "noiseVariance",
   "weights",
+  "correlation",
   "scheme",
   "effort",
   "initial",
@@ -121,17 +112,9 @@ export function designBeamformers(
 ): AnalogDesign;
 export function designBeamformers(options: DesignOptions): BeamformerDesign;
 export function designBeamformers(options: DesignOptions): BeamformerDesign {
-  const { problem, scheme, stop, seed, hooks, initial } = checkDesignOptions(options);
-  switch (scheme) {
-    case "ideal":
-      return idealDesign(problem);
-    case "alternating": {
-      const start = initial ?? informedStart(problem, seed);
-      return analogDesign(scheme, problem, alternate(problem, start, stop, hooks));
-    }
-    default:
-      return subspaceDesign(scheme, problem, receiveSubspace(scheme, problem, seed), stop, hooks);
-  }
+  const { problem, scheme, context } = checkDesignOptions(options);
+  if (scheme === "ideal") return idealDesign(problem);
+  return analogDesign(scheme, problem, analogSchemes[scheme](problem, context));
 }
 
 /**
@@ -160,10 +143,7 @@ export function designFrom(value: unknown, field = "design"): BeamformerDesign {
 interface CheckedOptions {
   readonly problem: TransceiverProblem;
   readonly scheme: Scheme;
-  readonly stop: StopRule;
-  readonly seed: number;
-  readonly hooks: Hooks;
-  readonly initial?: Float64Array;
+  readonly context: SchemeContext;
 }
 
 /** The checks of {@link designBeamformers} without its work. @throws InputError as that does. */
@@ -173,18 +153,20 @@ function checkDesignOptions(options: DesignOptions): CheckedOptions {
   return {
     problem,
     scheme: checkChoice(options.scheme ?? "alternating", "scheme", schemes),
-    stop: stopRules[checkChoice(options.effort ?? "default", "effort", efforts)],
-    seed: checkSeed(options.seed ?? 1),
-    hooks: checkHooks(options),
-    initial: options.initial === undefined ? undefined : checkInitial(options.initial, problem),
+    context: {
+      effort: checkChoice(options.effort ?? "default", "effort", efforts),
+      seed: checkSeed(options.seed ?? 1),
+      hooks: checkHooks(options),
+      ...(options.initial === undefined ? {} : { initial: checkInitial(options.initial, problem) }),
+    },
   };
 }
 
 /** Checks the options that describe the problem itself and lays them out for the kernels. */
 export function transceiverProblem(
-  options: Pick<DesignOptions, "channel" | "streams" | "power" | "noiseVariance" | "weights">,
+  options: Pick<DesignOptions, "channel" | "streams" | "power" | "noiseVariance" | "weights" | "correlation">,
 ): TransceiverProblem {
-  const channel = checkTrueChannel(options.channel);
+  const channel = checkChannel(options.channel);
   const { devices, subcarriers, receiveAntennas, transmitAntennas } = channel;
   const streams = checkInteger(options.streams, "streams", 1);
   const most = Math.min(receiveAntennas, transmitAntennas);
@@ -195,6 +177,8 @@ export function transceiverProblem(
       `at most ${most}, the smaller of ${receiveAntennas} receive and ${transmitAntennas} transmit antennas`,
     );
   }
+  const correlation = correlationMatrix(options.correlation ?? 0, devices);
+  const uncertain = channel.kind === "estimated" && channel.errorVariance.some((variance) => variance > 0);
   return {
     devices,
     subcarriers,
@@ -205,6 +189,8 @@ export function transceiverProblem(
     weights: checkWeights(options.weights, devices),
     power: checkPowers(options.power, devices),
     noiseVariance: checkLevel(options.noiseVariance, "noiseVariance"),
+    ...(isIdentity(correlation, devices) ? {} : { correlation }),
+    ...(uncertain ? { errorVariance: Float64Array.from(channel.errorVariance) } : {}),
   };
 }
 
@@ -242,47 +228,7 @@ function checkInitial(
   return stack.data;
 }
 
-/** The better of two cheap subspaces, each with its best amplitude. */
-function informedStart(problem: TransceiverProblem, seed: number): Float64Array {
-  const updates = createBlockUpdates(problem);
-  const size = 2 * problem.devices * problem.subcarriers * problem.transmitAntennas * problem.streams;
-  const transmit = new Float64Array(size);
-  let best: { start: Float64Array; mse: number } | undefined;
-  for (const name of ["mrc", "centroid"] as const) {
-    const basis = receiveSubspace(name, problem, seed);
-    const amplitude = bestAmplitude(problem, basis);
-    const start = basis.data.map((x) => amplitude * x);
-    updates.transmit(transmit, start);
-    // one receive update shows what the start leads to: it frees the amplitudes of the single streams
-    const mse = updates.receive(start.slice(), transmit);
-    if (best === undefined || mse < best.mse) best = { start, mse };
-  }
-  return best!.start;
-}
-
-function subspaceDesign(
-  scheme: Subspace,
-  problem: TransceiverProblem,
-  basis: ComplexStack,
-  stop: StopRule,
-  hooks: Hooks,
-): AnalogDesign {
-  const inner = projectProblem(problem, basis);
-  const identity = new ComplexStack([problem.subcarriers, problem.streams, problem.streams]);
-  for (let m = 0; m < problem.subcarriers; m++) {
-    for (let i = 0; i < problem.streams; i++) identity.at(m).data[2 * i * (problem.streams + 1)] = 1;
-  }
-  const amplitude = bestAmplitude(inner, identity);
-  const solved = alternate(
-    inner,
-    identity.data.map((x) => amplitude * x),
-    stop,
-    hooks,
-  );
-  return analogDesign(scheme, problem, { ...solved, receive: liftReceive(basis, solved.receive).data });
-}
-
-function analogDesign(scheme: Scheme, problem: TransceiverProblem, solved: AlternatingResult): AnalogDesign {
+function analogDesign(scheme: AnalogScheme, problem: TransceiverProblem, solved: SchemeResult): AnalogDesign {
   const { devices, subcarriers, receiveAntennas, transmitAntennas, streams } = problem;
   return {
     kind: "analog",

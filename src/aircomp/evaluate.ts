@@ -1,16 +1,10 @@
-import { checkNumber, checkOptions, checkPositive, describe, InputError } from "../core/index.ts";
+import { checkOptions, checkPositive, describe, InputError } from "../core/index.ts";
 import { ComplexStack } from "../linalg/index.ts";
 import * as kernel from "../linalg/kernels/index.ts";
 import { checkTrueChannel, type TrueChannel } from "./channel.ts";
+import { correlationMatrix, type DeviceCorrelation } from "./correlation.ts";
 import type { BeamformerDesign } from "./design.ts";
 import { checkWeights } from "./weights.ts";
-
-/**
- * The second moments R of the devices' symbols (K x K, real, positive semidefinite; the diagonal is the
- * mean power q_k of device k's symbols): a number c in [0, 1] for (1 - c) I + c 11^T, or R row by row.
- * 0 (independent unit-power symbols, R = I) is the assumption of the literature.
- */
-export type DeviceCorrelation = number | readonly (readonly number[])[];
 
 export interface EvaluationOptions {
   /** sigma2 > 0 per receive antenna and subcarrier. */
@@ -165,76 +159,4 @@ export function checkDesignShapes(channel: TrueChannel, design: Beamformers): { 
   checkShape("design.receive", design.receive, [subcarriers, receiveAntennas, streams]);
   checkShape("design.transmit", design.transmit, [devices, subcarriers, transmitAntennas, streams]);
   return { streams };
-}
-
-/** R as a flat K x K matrix. @throws InputError unless it is a number in [0, 1] or symmetric PSD of size K. */
-export function correlationMatrix(correlation: DeviceCorrelation, devices: number): Float64Array {
-  const field = "correlation";
-  const matrix = new Float64Array(devices * devices);
-  if (typeof correlation === "number") {
-    checkNumber(correlation, field, 0, 1);
-    matrix.fill(correlation);
-    for (let k = 0; k < devices; k++) matrix[k * devices + k] = 1;
-    return matrix;
-  }
-  if (!Array.isArray(correlation) || correlation.length !== devices) {
-    throw new InputError(
-      field,
-      describe(correlation),
-      `a number in [0, 1] or a ${devices} x ${devices} matrix`,
-    );
-  }
-  for (let k = 0; k < devices; k++) {
-    const row = correlation[k];
-    if (!Array.isArray(row) || row.length !== devices) {
-      throw new InputError(`${field}[${k}]`, describe(row), `a row of ${devices} numbers`);
-    }
-    for (let j = 0; j < devices; j++) {
-      matrix[k * devices + j] = checkNumber(row[j], `${field}[${k}][${j}]`);
-    }
-  }
-  checkPositiveSemidefinite(matrix, devices, field);
-  return matrix;
-}
-
-/** Symmetric to rounding, and PSD once scaled to a unit diagonal: no pivot of its LDL^T elimination is negative. */
-function checkPositiveSemidefinite(matrix: Float64Array, n: number, field: string): void {
-  const work = matrix.slice();
-  for (let k = 0; k < n; k++) {
-    for (let j = 0; j < n; j++) {
-      const root = Math.sqrt(Math.max(0, matrix[k * n + k]!)) * Math.sqrt(Math.max(0, matrix[j * n + j]!));
-      if (root > 0) work[k * n + j] = matrix[k * n + j]! / root;
-    }
-  }
-  let scale = 0;
-  for (let k = 0; k < n; k++) scale = Math.max(scale, Math.abs(work[k * n + k]!));
-  const tolerance = 1e-10 * scale;
-  for (let k = 0; k < n; k++) {
-    for (let j = 0; j < k; j++) {
-      if (Math.abs(work[k * n + j]! - work[j * n + k]!) > tolerance) {
-        throw new InputError(
-          `${field}[${k}][${j}]`,
-          "an entry unlike its mirror image",
-          "a symmetric matrix",
-        );
-      }
-    }
-  }
-  for (let k = 0; k < n; k++) {
-    const pivot = work[k * n + k]!;
-    let column = 0;
-    for (let i = k + 1; i < n; i++) column = Math.max(column, Math.abs(work[i * n + k]!));
-    if (pivot < -tolerance || (pivot <= tolerance && column > Math.sqrt(tolerance * scale))) {
-      throw new InputError(
-        field,
-        `an indefinite matrix (pivot ${k} is ${pivot})`,
-        "a positive semidefinite matrix",
-      );
-    }
-    if (pivot <= tolerance) continue;
-    for (let i = k + 1; i < n; i++) {
-      const factor = work[i * n + k]! / pivot;
-      for (let j = k + 1; j < n; j++) work[i * n + j]! -= factor * work[k * n + j]!;
-    }
-  }
 }

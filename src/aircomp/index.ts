@@ -2,9 +2,10 @@
  * aircomp: the radio link. Channels, the distortion of an over-the-air sum, beamforming schemes that make it
  * small, and the aggregation of gradients itself. It knows matrices, and nothing of learning.
  */
-export type { DesignRow, StopReason } from "./alternating.ts";
 export {
+  type Channel,
   channelFrom,
+  type EstimatedChannel,
   type RayleighOptions,
   type RicianOptions,
   rayleighChannel,
@@ -12,6 +13,7 @@ export {
   type TrueChannel,
 } from "./channel.ts";
 export { type ChannelSpec, channelFromSpec, channelSchema } from "./channel-spec.ts";
+export type { DeviceCorrelation } from "./correlation.ts";
 export { type DelayProfile, tapPowers } from "./delay-profiles.ts";
 export {
   type AnalogDesign,
@@ -19,15 +21,12 @@ export {
   type DesignOptions,
   designBeamformers,
   designFrom,
-  type Effort,
-  efforts,
   type IdealDesign,
   type Scheme,
   schemes,
 } from "./design.ts";
 export { createTransform, type Transform } from "./dft.ts";
 export {
-  type DeviceCorrelation,
   type Evaluation,
   type EvaluationOptions,
   evaluateDesign,
@@ -47,3 +46,4 @@ export {
 } from "./link-spec.ts";
 export type { Gradient } from "./packing.ts";
 export { type PathLoss, pathGains } from "./path-loss.ts";
+export { type DesignRow, type Effort, efforts, type StopReason } from "./scheme.ts";

@@ -1,15 +1,9 @@
 import { z } from "zod";
 import { InputError, parseInput, renameField } from "../core/index.ts";
-import type { TrueChannel } from "./channel.ts";
+import type { Channel } from "./channel.ts";
 import { type ChannelSpec, channelFromSpec, channelSchema } from "./channel-spec.ts";
-import {
-  type DesignOptions,
-  type Effort,
-  efforts,
-  type Scheme,
-  schemes,
-  transceiverProblem,
-} from "./design.ts";
+import { type DesignOptions, type Scheme, schemes, transceiverProblem } from "./design.ts";
+import { type Effort, efforts } from "./scheme.ts";
 
 /** The radio link as JSON describes it. */
 export interface LinkSpec {
@@ -140,7 +134,7 @@ export function beamformOptions(problem: BeamformProblem): DesignOptions {
  */
 export function linkOptions(
   link: LinkSpec,
-  channel: TrueChannel,
+  channel: Channel,
 ): Pick<DesignOptions, "channel" | "streams" | "noiseVariance"> & {
   readonly power: Float64Array;
   readonly weights?: readonly number[];

@@ -1,15 +1,22 @@
 /**
  * The multiplier of a power budget: the root nu >= 0 of
  *
- *   f(nu) = weight^2 sum_i l_i / (l_i + nu)^2 = budget,
+ *   f(nu) = weight^2 sum_i c_i / (x_i + nu)^2 = budget,
  *
- * or 0 where f(0) <= budget (modes with l_i = 0 carry no power). Newton on 1/sqrt(f), which is concave and
+ * or 0 where f(0) <= budget (modes with c_i = 0 carry no power). Newton on 1/sqrt(f), which is concave and
  * increasing, so that every iterate stays left of the root; a bracket guards against rounding.
  *
- * @param l the count eigenvalues l_i >= 0, in units of the channel gain
- * @returns nu in the unit of l; +Infinity for a budget of 0 (nothing may be sent)
+ * @param c the count numerators c_i >= 0: the eigenvalues l_i of G^H G, times what the mode has to carry
+ * @param x the offsets, x_i > 0 where c_i > 0: l_i, plus what an estimation error adds; in units of the channel gain
+ * @returns nu in the unit of x; +Infinity for a budget of 0 (nothing may be sent)
  */
-export function powerMultiplier(l: Float64Array, count: number, weight: number, budget: number): number {
+export function powerMultiplier(
+  c: Float64Array,
+  x: Float64Array,
+  count: number,
+  weight: number,
+  budget: number,
+): number {
   if (budget <= 0) return Number.POSITIVE_INFINITY;
   if (weight === 0) return 0;
   // each term alone is below f, so its own root is left of the root of f; all over nu^2 is above f
@@ -18,11 +25,12 @@ export function powerMultiplier(l: Float64Array, count: number, weight: number, 
   let total = 0;
   let low = 0;
   for (let i = 0; i < count; i++) {
-    const li = l[i]!;
-    if (li <= 0) continue;
-    unconstrained += 1 / li;
-    total += li;
-    low = Math.max(low, (weight * Math.sqrt(li)) / root - li);
+    const ci = c[i]!;
+    if (ci <= 0) continue;
+    const xi = x[i]!;
+    unconstrained += ci / xi / xi;
+    total += ci;
+    low = Math.max(low, (weight * Math.sqrt(ci)) / root - xi);
   }
   if (weight * weight * unconstrained <= budget) return 0;
   let high = (weight * Math.sqrt(total)) / root;
@@ -31,10 +39,10 @@ export function powerMultiplier(l: Float64Array, count: number, weight: number, 
     let f = 0;
     let slope = 0;
     for (let i = 0; i < count; i++) {
-      const li = l[i]!;
-      if (li <= 0) continue;
-      const inverse = 1 / (li + nu);
-      const term = li * inverse * inverse;
+      const ci = c[i]!;
+      if (ci <= 0) continue;
+      const inverse = 1 / (x[i]! + nu);
+      const term = ci * inverse * inverse;
       f += term;
       slope += term * inverse;
     }

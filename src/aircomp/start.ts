@@ -55,7 +55,7 @@ export function bestAmplitude(problem: TransceiverProblem, basis: ComplexStack):
     for (let k = 0; k < devices; k++) {
       for (let i = 0; i < modes; i++) scaled[i] = t2 * gains[k * modes + i]!;
       const w = weights[k]!;
-      const nu = powerMultiplier(scaled, modes, w, problem.power[k]!);
+      const nu = powerMultiplier(scaled, scaled, modes, w, problem.power[k]!);
       for (let i = 0; i < modes; i++) {
         const missed = scaled[i]! > 0 ? (nu === Number.POSITIVE_INFINITY ? 1 : nu / (scaled[i]! + nu)) : 1;
         total += (w * missed) ** 2;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import {
+  type Channel,
   type ChannelSpec,
   channelFromSpec,
   channelSchema,
@@ -8,7 +9,6 @@ import {
   linkSchema,
   type SolverSpec,
   solverFields,
-  type TrueChannel,
 } from "../aircomp/index.ts";
 import { InputError, parseInput, renameField } from "../core/index.ts";
 import { type GapInput, optimalityGap, type Participation } from "./optimality-gap.ts";
@@ -170,7 +170,7 @@ export const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
 
 /** A scenario whose channel is built and whose rank-dependent quantities can be asked for. */
 export interface RankProblem {
-  readonly channel: TrueChannel;
+  readonly channel: Channel;
   readonly streams: number;
   readonly noiseVariance: number;
   readonly weights?: readonly number[];

@@ -9,6 +9,7 @@ import {
   evaluateDesign,
   rayleighChannel,
   type Scheme,
+  type TrueChannel,
 } from "../../src/aircomp/index.ts";
 import { ComplexStack } from "../../src/linalg/index.ts";
 import { monotonicityResidual, powerBudgetResidual } from "../../src/testing/index.ts";
@@ -22,7 +23,7 @@ export function expectSound(design: BeamformerDesign, options: DesignOptions): v
   expect(design.mse).toBeGreaterThanOrEqual(0);
   const perUse = design.streams * channel.subcarriers;
   expect(Math.abs(design.distortion * perUse - design.mse)).toBeLessThanOrEqual(1e-14 * design.mse);
-  const found = evaluateDesign(channel, design, {
+  const found = evaluateDesign(channel as TrueChannel, design, {
     noiseVariance,
     ...(weights === undefined ? {} : { weights }),
   });

@@ -37,7 +37,7 @@ test.each([
 ] as const)("agrees with bisection and exhausts the budget: eigenvalues %s", (_, lists) => {
   fc.assert(
     fc.property(lists, weights, budgets, (l, weight, budget) => {
-      const nu = powerMultiplier(Float64Array.from(l), l.length, weight, budget);
+      const nu = powerMultiplier(Float64Array.from(l), Float64Array.from(l), l.length, weight, budget);
       const expected = bisection(l, weight, budget);
       if (nu === 0 || expected === 0) {
         // at the switch itself both are right
@@ -60,31 +60,31 @@ test.each([
 
 test("special cases", () => {
   const l = Float64Array.of(4, 1, 0, 0.25);
-  expect(powerMultiplier(l, 4, 0.5, 0)).toBe(Number.POSITIVE_INFINITY);
-  expect(powerMultiplier(l, 4, 0, 1)).toBe(0);
-  expect(powerMultiplier(new Float64Array(3), 3, 1, 1)).toBe(0);
+  expect(powerMultiplier(l, l, 4, 0.5, 0)).toBe(Number.POSITIVE_INFINITY);
+  expect(powerMultiplier(l, l, 4, 0, 1)).toBe(0);
+  expect(powerMultiplier(new Float64Array(3), new Float64Array(3), 3, 1, 1)).toBe(0);
   // unconstrained power: sum w^2 / l = 0.25 (1/4 + 1 + 4)
-  expect(powerMultiplier(l, 4, 0.5, 0.25 * 5.25)).toBe(0);
-  expect(powerMultiplier(l, 4, 0.5, 0.25 * 5.24)).toBeGreaterThan(0);
+  expect(powerMultiplier(l, l, 4, 0.5, 0.25 * 5.25)).toBe(0);
+  expect(powerMultiplier(l, l, 4, 0.5, 0.25 * 5.24)).toBeGreaterThan(0);
   // one eigenvalue: w sqrt(l/P) - l
-  expect(powerMultiplier(Float64Array.of(4), 1, 1, 0.01)).toBeCloseTo(16, 12);
+  expect(powerMultiplier(Float64Array.of(4), Float64Array.of(4), 1, 1, 0.01)).toBeCloseTo(16, 12);
   // n equal ones: w sqrt(n l/P) - l
-  expect(powerMultiplier(new Float64Array(9).fill(4), 9, 1, 0.01)).toBeCloseTo(56, 12);
+  const equal = new Float64Array(9).fill(4);
+  expect(powerMultiplier(equal, equal, 9, 1, 0.01)).toBeCloseTo(56, 12);
   // only the first `count` are looked at
-  expect(powerMultiplier(Float64Array.of(4, 1e9), 1, 1, 0.01)).toBeCloseTo(16, 12);
+  const longer = Float64Array.of(4, 1e9);
+  expect(powerMultiplier(longer, longer, 1, 1, 0.01)).toBeCloseTo(16, 12);
+  // numerators and offsets of their own: w sqrt(c/P) - x
+  expect(powerMultiplier(Float64Array.of(16), Float64Array.of(4), 1, 0.5, 0.01)).toBeCloseTo(16, 12);
 });
 
 test("the root scales with the unit of l, to the ends of double precision", () => {
   const l = Float64Array.of(3, 1, 0.2);
-  const nu = powerMultiplier(l, 3, 0.9, 2);
+  const nu = powerMultiplier(l, l, 3, 0.9, 2);
   for (let exponent = -960; exponent <= 960; exponent += 40) {
     const unit = 2 ** exponent;
-    const scaled = powerMultiplier(
-      l.map((x) => unit * x),
-      3,
-      0.9,
-      2 / unit,
-    );
+    const inUnit = l.map((x) => unit * x);
+    const scaled = powerMultiplier(inUnit, inUnit, 3, 0.9, 2 / unit);
     expect(Math.abs(scaled / unit / nu - 1)).toBeLessThan(1e-14);
   }
 });

@@ -6,6 +6,7 @@ import {
   beamformOptions,
   designFrom,
   meanSquaredError,
+  type TrueChannel,
 } from "../../src/aircomp/index.ts";
 import { encodeNpy, encodeNpz } from "../../src/core/index.ts";
 import { airfold, smallProblem, smallScenario, temporaryFolder } from "./command.ts";
@@ -89,9 +90,9 @@ describe("airfold beamform", () => {
     const problem = JSON.parse(readFileSync("examples/beamform.json", "utf8")) as BeamformProblem;
     const { channel, noiseVariance } = beamformOptions(problem);
     const design = designFrom(JSON.parse(stdout));
-    expect(Math.abs(meanSquaredError(channel, design, { noiseVariance }) / design.mse - 1)).toBeLessThan(
-      1e-12,
-    );
+    expect(
+      Math.abs(meanSquaredError(channel as TrueChannel, design, { noiseVariance }) / design.mse - 1),
+    ).toBeLessThan(1e-12);
   });
 
   it("takes spectra of a million entries and a thousand ranks in its stride", () => {

@@ -137,7 +137,7 @@ describe("the secular equation of the transmit update", () => {
       expect(h((a + b) / 2)).toBeGreaterThanOrEqual(((h(a) + h(b)) / 2) * (1 - 1e-12));
       const weight = 0.5;
       const budget = weight * weight * f(l, 0) * (0.05 + 0.9 * stream.uniform());
-      const root = powerMultiplier(Float64Array.from(l), l.length, weight, budget);
+      const root = powerMultiplier(Float64Array.from(l), Float64Array.from(l), l.length, weight, budget);
       expect(Math.abs((weight * weight * f(l, root)) / budget - 1)).toBeLessThan(1e-12);
       let nu = 0;
       for (let i = 0; i < 30; i++) {
@@ -182,7 +182,7 @@ describe("the secular equation of the transmit update", () => {
       }
     }
     const l = svd({ rows: 2, cols: 2, data: g }).s.map((s) => s * s);
-    const nu = powerMultiplier(l, 2, 1, 0.2);
+    const nu = powerMultiplier(l, l, 2, 1, 0.2);
     const expected = [...l].map((li) => nu / (li + nu)).sort((a, b) => b - a);
     const found = svd({ rows: 2, cols: 2, data: error! }).s;
     // the design pairs the last receive update with the transmit update before it
