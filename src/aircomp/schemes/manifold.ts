@@ -1,0 +1,125 @@
+import { randomStream } from "../../core/index.ts";
+import { ComplexStack, qr, randomMatrix } from "../../linalg/index.ts";
+import { type Candidate, createContinuation, noiseLevels, raisedNoise } from "../continuation.ts";
+import type { Effort, SchemeContext, SchemeResult } from "../scheme.ts";
+import { bestAmplitude } from "../start.ts";
+import { receiveSubspace } from "../subspaces.ts";
+import { createBlockUpdates, type TransceiverProblem } from "../updates.ts";
+
+/** How much an effort tries. */
+interface Budget {
+  /** Random starts at the noise of 0 dB, beside two informed ones. */
+  readonly randomStarts: number;
+  /** Random starts at the noise of -10 dB: they meet in fewer and better valleys. */
+  readonly deepStarts: number;
+  /** How many runs go beyond 0 dB. */
+  readonly finalists: number;
+  /** The last descent ends when a few iterations together lower the cost by at most this fraction. */
+  readonly tolerance: number;
+  /** Most iterations of one descent. */
+  readonly maxIterations: number;
+}
+
+const budgets: Readonly<Record<Effort, Budget>> = {
+  fast: { randomStarts: 0, deepStarts: 0, finalists: 1, tolerance: 1e-4, maxIterations: 100 },
+  default: { randomStarts: 8, deepStarts: 4, finalists: 3, tolerance: 1e-8, maxIterations: 1000 },
+  thorough: { randomStarts: 40, deepStarts: 20, finalists: 10, tolerance: 1e-10, maxIterations: 5000 },
+};
+
+/** The tolerance of descents that only prepare the next one, and of those that find out which start is good. */
+const ROUGH = 1e-4;
+const SCREEN = 1e-3;
+/** Runs whose costs at a level differ by less than this fraction have met. */
+const SAME = 1e-3;
+
+/**
+ * `manifold`: the reduced problem Phi(A) = min_B sum_m MSE_m, minimised with L-BFGS from the manifold layer.
+ *
+ * At high SNR Phi has many local minima in narrow, curved valleys, at low SNR few in wide ones, and their order
+ * hardly changes above 0 dB. So every run starts at a noise variance raised to an SNR of 0 or -10 dB and follows its
+ * minimum down to the true noise in steps of about 10 dB (continuation). The first, from the better of two informed
+ * subspaces, goes all the way. The others are compared at 0 dB: those that have met another are dropped, and only the
+ * best go on. Every iterate is a feasible design whose MSE at the true noise is known; the rows are the best so far.
+ *
+ * With a start of the caller's own there is one run, at the true noise.
+ */
+export function manifoldScheme(problem: TransceiverProblem, context: SchemeContext): SchemeResult {
+  const budget = budgets[context.effort];
+  const search = createContinuation(problem, context.hooks, budget.maxIterations);
+  if (context.initial !== undefined) {
+    const start = search.enter(context.initial);
+    search.begin(start);
+    search.settle(start, budget.tolerance);
+    return search.finish(budget.tolerance);
+  }
+  const levels = noiseLevels(problem);
+  const deep = Math.max(raisedNoise(problem, -10), levels[0]!);
+  /** From level to level. */
+  const follow = (start: Float64Array, settled: boolean): Candidate[] => {
+    const passed: Candidate[] = [];
+    for (const [i, level] of levels.entries()) {
+      const from = passed.at(-1)?.state ?? start;
+      const last = i === levels.length - 1;
+      passed.push(
+        last && settled ? search.settle(from, budget.tolerance) : search.descend(from, level, ROUGH),
+      );
+    }
+    return passed;
+  };
+
+  const [informed, other] = informedStarts(problem, levels[0]!, context.seed);
+  const start = search.enter(informed!);
+  search.begin(start);
+  const first = follow(start, true);
+
+  const screened: Candidate[] = [];
+  const screen = (start: Float64Array): void => {
+    const found = search.descend(start, levels[0]!, SCREEN);
+    const known = [first[0]!, ...screened];
+    if (known.every(({ cost }) => Math.abs(found.cost - cost) > SAME * cost)) screened.push(found);
+  };
+  if (budget.randomStarts > 0) screen(search.enter(other!));
+  const bases = randomStarts(problem, context.seed, budget.randomStarts + budget.deepStarts);
+  bases.forEach((basis, i) => {
+    const noise = i < budget.randomStarts ? levels[0]! : deep;
+    const start = search.enter(scaledStart(problem, basis, noise));
+    screen(noise > levels[0]! ? search.descend(start, noise, SCREEN).state : start);
+  });
+  screened.sort((a, b) => a.cost - b.cost);
+  for (const { state } of screened.slice(0, budget.finalists - 1)) follow(state, false);
+  return search.finish(budget.tolerance);
+}
+
+/** Two cheap subspaces with their best amplitudes at the raised noise, the better one first. */
+function informedStarts(problem: TransceiverProblem, extraNoise: number, seed: number): Float64Array[] {
+  const raised = { ...problem, noiseVariance: problem.noiseVariance + extraNoise };
+  const updates = createBlockUpdates(raised);
+  const { devices, subcarriers, transmitAntennas: nt, streams } = problem;
+  const starts = (["mrc", "centroid"] as const).map((name) => {
+    const receive = scaledStart(problem, receiveSubspace(name, problem, seed), extraNoise);
+    const transmit = new Float64Array(2 * devices * subcarriers * nt * streams);
+    updates.transmit(transmit, receive);
+    // one receive update shows what the start leads to: it frees the amplitudes of the single streams
+    return { receive, mse: updates.receive(receive.slice(), transmit) };
+  });
+  return starts.sort((a, b) => a.mse - b.mse).map(({ receive }) => receive);
+}
+
+/** Uniformly random subspaces; start i does not depend on how many there are. */
+function randomStarts(problem: TransceiverProblem, seed: number, count: number): ComplexStack[] {
+  const { subcarriers, receiveAntennas: nr, streams } = problem;
+  const stream = randomStream(seed, "manifold-starts");
+  return Array.from({ length: count }, (_, i) => {
+    const own = stream.split(i);
+    const basis = new ComplexStack([subcarriers, nr, streams]);
+    for (let m = 0; m < subcarriers; m++) basis.at(m).data.set(qr(randomMatrix(nr, streams, own)).q.data);
+    return basis;
+  });
+}
+
+/** The subspace with its best amplitude at the raised noise. */
+function scaledStart(problem: TransceiverProblem, basis: ComplexStack, extraNoise: number): Float64Array {
+  const raised = { ...problem, noiseVariance: problem.noiseVariance + extraNoise };
+  const amplitude = bestAmplitude(raised, basis);
+  return basis.data.map((x) => amplitude * x);
+}
