@@ -10,7 +10,7 @@ const wanted = args.filter((arg) => arg !== "--quick").map((arg) => basename(arg
 
 const folder = new URL(".", import.meta.url);
 const names = readdirSync(folder)
-  .filter((file) => file.endsWith(".mjs") && file !== "run.mjs")
+  .filter((file) => file.endsWith(".mjs") && !["run.mjs", "support.mjs"].includes(file))
   .map((file) => basename(file, ".mjs"))
   .sort();
 const unknown = wanted.filter((name) => !names.includes(name));

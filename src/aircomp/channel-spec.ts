@@ -1,24 +1,48 @@
 import { z } from "zod";
-import { type ComplexJson, InputError } from "../core/index.ts";
+import { type ComplexJson, InputError, renameField } from "../core/index.ts";
 import {
+  type Channel,
   channelFrom,
   type RayleighOptions,
   type RicianOptions,
   rayleighChannel,
   ricianChannel,
+  simulatedGains,
   type TrueChannel,
 } from "./channel.ts";
 import { delayProfileNames } from "./delay-profiles.ts";
+import { type EstimationOptions, estimateChannel, estimatedChannelFrom } from "./estimation.ts";
+
+/** How a simulated channel is estimated: one of `errorVariance` and `pilotSnrDb`. */
+export interface EstimationSpec extends Omit<EstimationOptions, "seed"> {
+  /** Default: the seed of the channel. */
+  readonly seed?: number;
+}
+
+interface Simulated {
+  /** The design sees an MMSE estimate of the drawn channel. Default: it sees the channel itself. */
+  readonly estimation?: EstimationSpec;
+}
+
+interface Given {
+  readonly model: "given";
+  /** se2_k: the matrices are an estimate whose error has this variance. Default 0: they are the channel itself. */
+  readonly errorVariance?: number | readonly number[];
+}
 
 /** A channel as JSON describes it: a model with its parameters, or given matrices. */
 export type ChannelSpec =
-  | ({ readonly model: "rayleigh" } & RayleighOptions)
-  | ({ readonly model: "rician" } & RicianOptions)
-  | { readonly model: "given"; readonly matrices: ComplexJson }
-  | { readonly model: "given"; readonly file: string; readonly variable?: string };
+  | ({ readonly model: "rayleigh" } & RayleighOptions & Simulated)
+  | ({ readonly model: "rician" } & RicianOptions & Simulated)
+  | (Given & { readonly matrices: ComplexJson })
+  | (Given & { readonly file: string; readonly variable?: string });
 
 const count = (text: string) => z.int().min(1).describe(text);
 const coefficient = (text: string) => z.number().min(0).lt(1).optional().describe(text);
+
+const one = z.number().min(0).max(1e100);
+const variance = (text: string) =>
+  z.union([one, z.array(one).min(1)]).describe(`${text}; linear, one number or one per device`);
 
 const rayleighFields = {
   devices: count("K, number of devices"),
@@ -66,6 +90,20 @@ const rayleighFields = {
   receiveCorrelation: coefficient("correlation of neighbouring receive antennas, [0, 1); default 0"),
   transmitCorrelation: coefficient("correlation of neighbouring transmit antennas, [0, 1); default 0"),
   seed: z.int().min(0).describe("seed of the channel"),
+  estimation: z
+    .strictObject({
+      errorVariance: variance("se2, variance of the error of an entry, below its prior variance").optional(),
+      pilotSnrDb: z
+        .number()
+        .min(-300)
+        .max(300)
+        .optional()
+        .describe("pilot energy over the noise variance at gain 1, dB; or errorVariance, not both"),
+      priorVariance: variance("variance of an entry before estimation; default: the gains").optional(),
+      seed: z.int().min(0).optional().describe("seed of the pilot noise; default: the seed of the channel"),
+    })
+    .optional()
+    .describe("the design sees an MMSE estimate of the channel; default: it knows the channel"),
 };
 
 const angles = (text: string) => z.array(z.number()).optional().describe(text);
@@ -96,24 +134,49 @@ export const channelSchema: z.ZodType<ChannelSpec> = z.discriminatedUnion("model
       .strictObject({ shape: z.array(z.int().min(1)).length(4), re: z.array(number), im: z.array(number) })
       .optional()
       .describe("the matrices themselves, shape [K, M, Nr, Nt], row-major"),
+    errorVariance: variance(
+      "the matrices are an estimate, and this is the variance of the error of an entry; default 0",
+    ).optional(),
   }),
 ]) as unknown as z.ZodType<ChannelSpec>;
 
+/** Both sides of a channel: what a design may know, and what there is. */
+export interface SpecifiedChannel {
+  /** What the design sees: the true channel, or an estimate. */
+  readonly known: Channel;
+  /** The channel itself; absent where only an estimate is given. */
+  readonly truth?: TrueChannel;
+}
+
 /**
- * The channel that a specification describes.
+ * The true channel that a specification describes, whatever is estimated of it.
+ *
+ * @throws InputError as {@link specifiedChannel} does, or if only an estimate is given.
+ */
+export function channelFromSpec(spec: ChannelSpec): TrueChannel {
+  const { truth } = specifiedChannel(spec);
+  if (truth === undefined) {
+    throw new InputError("channel.errorVariance", "an estimate of the channel", "the channel itself");
+  }
+  return truth;
+}
+
+/**
+ * The channel that a specification describes, and what a design may know of it: an estimate where there is an
+ * `estimation` or an `errorVariance`.
  *
  * @throws InputError on impossible parameters, or if the matrices are still in a file (the command line reads
  * files; the library does not).
  */
-export function channelFromSpec(spec: ChannelSpec): TrueChannel {
+export function specifiedChannel(spec: ChannelSpec): SpecifiedChannel {
   switch (spec.model) {
     case "rayleigh": {
-      const { model: _, ...options } = spec;
-      return rayleighChannel(options);
+      const { model: _, estimation, ...options } = spec;
+      return observed(rayleighChannel(options), options, estimation);
     }
     case "rician": {
-      const { model: _, ...options } = spec;
-      return ricianChannel(options);
+      const { model: _, estimation, ...options } = spec;
+      return observed(ricianChannel(options), options, estimation);
     }
     case "given": {
       const file = "file" in spec ? spec.file : undefined;
@@ -122,7 +185,33 @@ export function channelFromSpec(spec: ChannelSpec): TrueChannel {
         throw new InputError("channel.file", `"${file}"`, "matrices: only the command line reads files");
       }
       if (matrices === undefined) throw new InputError("channel.matrices", "nothing", "matrices or a file");
-      return channelFrom(matrices, "channel.matrices");
+      const truth = channelFrom(matrices, "channel.matrices");
+      const { errorVariance } = spec;
+      if (errorVariance === undefined) return { known: truth, truth };
+      const known = renameField(
+        (field) => `channel.${field}`,
+        () => estimatedChannelFrom(truth.matrices, errorVariance),
+      );
+      // an estimate without an error is the channel
+      return known.errorVariance.some((variance) => variance > 0) ? { known } : { known, truth };
     }
   }
+}
+
+function observed(
+  truth: TrueChannel,
+  options: RayleighOptions,
+  estimation: EstimationSpec | undefined,
+): SpecifiedChannel {
+  if (estimation === undefined) return { known: truth, truth };
+  const known = renameField(
+    (field) => `channel.estimation.${field.replace(/^estimateChannel\./, "")}`,
+    () =>
+      estimateChannel(truth, {
+        ...estimation,
+        priorVariance: estimation.priorVariance ?? Array.from(simulatedGains(options)),
+        seed: estimation.seed ?? options.seed,
+      }),
+  );
+  return { known, truth };
 }

@@ -167,7 +167,7 @@ function multiTapChannel(
   const receiveRoot = correlationRoot(options.receiveCorrelation, nr, "channel.receiveCorrelation");
   const transmitRoot = correlationRoot(options.transmitCorrelation, nt, "channel.transmitCorrelation");
   const root = randomStream(checkSeed(options.seed, "channel.seed"), "channel");
-  const gains = deviceGains(options, devices, root.split("path-loss"));
+  const gains = deviceGains(options, devices, root);
 
   const matrices = new ComplexStack([devices, subcarriers, nr, nt]);
   const transform = createTransform(subcarriers);
@@ -235,7 +235,13 @@ function addLineOfSight(tap: Float64Array, nr: number, nt: number, sight: LineOf
   }
 }
 
-function deviceGains(options: RayleighOptions, devices: number, stream: RandomStream): Float64Array {
+/** Power gains beta_k of the devices of a simulated channel: E|entry|^2 of their matrices. */
+export function simulatedGains(options: RayleighOptions): Float64Array {
+  return deviceGains(options, options.devices, randomStream(options.seed, "channel"));
+}
+
+/** @param root the stream of the whole channel */
+function deviceGains(options: RayleighOptions, devices: number, root: RandomStream): Float64Array {
   if (options.pathLoss !== undefined && options.gains !== undefined) {
     throw new InputError("channel.gains", "both gains and pathLoss", "one of the two");
   }
@@ -243,7 +249,7 @@ function deviceGains(options: RayleighOptions, devices: number, stream: RandomSt
   if (pathLoss !== undefined) {
     return renameField(
       (field) => `channel.${field}`,
-      () => pathGains(pathLoss, devices, stream),
+      () => pathGains(pathLoss, devices, root.split("path-loss")),
     );
   }
   if (options.gains === undefined) return new Float64Array(devices).fill(1);
@@ -349,10 +355,19 @@ export function checkTrueChannel(channel: TrueChannel, field = "channel"): TrueC
 /** Throws unless the value is a channel, true or estimated. */
 export function checkChannel(channel: Channel, field = "channel"): Channel {
   checkShape(channel, field, ["true", "estimated"]);
-  if (channel.kind === "estimated") {
-    checkNumbers(channel.errorVariance, `${field}.errorVariance`, channel.devices, 0);
-  }
+  if (channel.kind === "estimated") checkErrorVariance(channel, field);
   return channel;
+}
+
+/** Throws unless the value is an estimated channel. */
+export function checkEstimatedChannel(channel: EstimatedChannel, field = "channel"): EstimatedChannel {
+  checkShape(channel, field, ["estimated"]);
+  checkErrorVariance(channel, field);
+  return channel;
+}
+
+function checkErrorVariance(channel: EstimatedChannel, field: string): void {
+  checkNumbers(channel.errorVariance, `${field}.errorVariance`, channel.devices, 0, 1e100);
 }
 
 function checkShape(channel: Channel, field: string, kinds: readonly Channel["kind"][]): void {

@@ -34,13 +34,15 @@ export interface Continuation {
   finish(tolerance: number): SchemeResult;
 }
 
-/** The receive side is what is searched where the transmit side has a closed form (R = I), else the transmit side. */
+/** The receive side is what is searched where the transmit side has a closed form (R diagonal), else the transmit side. */
 export function createContinuation(
   problem: TransceiverProblem,
   hooks: Hooks,
   maxIterations: number,
 ): Continuation {
-  return problem.correlation === undefined
+  const { correlation, devices } = problem;
+  const separable = correlation?.every((r, i) => r === 0 || i % (devices + 1) === 0) ?? true;
+  return separable
     ? continuationIn(receiveSpace(problem), hooks, maxIterations)
     : continuationIn(transmitSpace(problem), hooks, maxIterations);
 }

@@ -34,7 +34,63 @@ export function correlationMatrix(correlation: DeviceCorrelation, devices: numbe
     }
   }
   checkPositiveSemidefinite(matrix, devices, field);
+  for (let k = 0; k < devices; k++) {
+    for (let j = 0; j < k; j++) {
+      const mean = 0.5 * matrix[k * devices + j]! + 0.5 * matrix[j * devices + k]!;
+      matrix[k * devices + j] = mean;
+      matrix[j * devices + k] = mean;
+    }
+  }
   return matrix;
+}
+
+/** R = L L^T: K rows of `rank` numbers, row-major. Devices without power have rows of zeros. */
+export interface CorrelationFactor {
+  readonly rank: number;
+  readonly factor: Float64Array;
+}
+
+/** A second moment below this fraction of the largest is below rounding, even in products with the others. */
+const NO_POWER = 1e-30;
+
+/**
+ * R = L L^T by Cholesky with diagonal pivoting, on R scaled to a unit diagonal; stops at its numerical rank. Sums of
+ * squares of the K factored terms are the MSE, which can then not cancel to below zero. L = I for R = I.
+ */
+export function correlationFactor(matrix: Float64Array, devices: number): CorrelationFactor {
+  const n = devices;
+  let largest = 0;
+  for (let k = 0; k < n; k++) largest = Math.max(largest, matrix[k * n + k]!);
+  const roots = Float64Array.from({ length: n }, (_, k) =>
+    matrix[k * n + k]! > NO_POWER * largest ? Math.sqrt(matrix[k * n + k]!) : 0,
+  );
+  const scaled = (k: number, j: number): number =>
+    k === j ? 1 : roots[k]! > 0 && roots[j]! > 0 ? matrix[k * n + j]! / roots[k]! / roots[j]! : 0;
+  const left = Float64Array.from(roots, (root) => (root > 0 ? 1 : 0)); // diagonal of what is left
+  const columns: Float64Array[] = [];
+  while (columns.length < n) {
+    let pivot = 0;
+    for (let k = 1; k < n; k++) if (left[k]! > left[pivot]!) pivot = k;
+    if (!(left[pivot]! > 16 * n * Number.EPSILON)) break;
+    const root = Math.sqrt(left[pivot]!);
+    const column = new Float64Array(n);
+    for (let k = 0; k < n; k++) {
+      if (k === pivot) column[k] = root;
+      else if (left[k]! > 0) {
+        let value = scaled(k, pivot);
+        for (const before of columns) value -= before[k]! * before[pivot]!;
+        column[k] = value / root;
+      }
+    }
+    for (let k = 0; k < n; k++) left[k] = k === pivot ? 0 : Math.max(0, left[k]! - column[k]! ** 2);
+    columns.push(column);
+  }
+  const rank = columns.length;
+  const factor = new Float64Array(n * rank);
+  columns.forEach((column, l) => {
+    for (let k = 0; k < n; k++) factor[k * rank + l] = roots[k]! * column[k]!;
+  });
+  return { rank, factor };
 }
 
 /** Symmetric to rounding, and PSD once scaled to a unit diagonal: no pivot of its LDL^T elimination is negative. */

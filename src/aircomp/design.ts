@@ -9,24 +9,33 @@ import {
   InputError,
 } from "../core/index.ts";
 import { ComplexStack } from "../linalg/index.ts";
+import { lowerBoundOf } from "./certificate.ts";
 import { type Channel, checkChannel } from "./channel.ts";
 import { correlationMatrix, type DeviceCorrelation, isIdentity } from "./correlation.ts";
+import { type DigitalPlan, digitalDistortion } from "./digital.ts";
+import { MOST_BITS } from "./quantiser.ts";
 import {
   type DesignRow,
   type Effort,
   efforts,
   type Hooks,
+  type LowerBound,
   type SchemeContext,
   type SchemeResult,
   type StopReason,
 } from "./scheme.ts";
-import { type AnalogScheme, analogSchemes } from "./schemes/index.ts";
+import { digitalShares } from "./schemes/digital.ts";
+import { type AnalogScheme, analogSchemes, zeroForcingSchemes } from "./schemes/index.ts";
 import type { TransceiverProblem } from "./updates.ts";
 import { checkLevel, checkPowers, checkWeights } from "./weights.ts";
 
-/** Every scheme: the analog ones, and `ideal`, error-free aggregation. */
-export type Scheme = AnalogScheme | "ideal";
-export const schemes: readonly Scheme[] = [...(Object.keys(analogSchemes) as AnalogScheme[]), "ideal"];
+/** Every scheme: the analog ones, `digital`, orthogonal transmission of bits, and `ideal`, error-free aggregation. */
+export type Scheme = AnalogScheme | "digital" | "ideal";
+export const schemes: readonly Scheme[] = [
+  ...(Object.keys(analogSchemes) as AnalogScheme[]),
+  "digital",
+  "ideal",
+];
 
 export interface DesignOptions extends Hooks {
   /** The true channel, or an estimate with its error variance, which then enters the design. */
@@ -45,6 +54,11 @@ export interface DesignOptions extends Hooks {
   readonly scheme?: Scheme;
   /** How long iterative schemes try: at most 50, 500 or 20000 iterations. Default "default". */
   readonly effort?: Effort;
+  /**
+   * Compute `lowerBound`, which takes about the time of a fast design. Default: true, except for effort "fast" and for
+   * the schemes "digital" and "ideal", which have none.
+   */
+  readonly certificate?: boolean;
   /** Start of the iterative schemes: the receive beamformers of another design for the same shapes. */
   readonly initial?: { readonly receive: ComplexStack };
   /** For schemes that draw random numbers. Default 1. */
@@ -73,13 +87,22 @@ export interface AnalogDesign extends DesignCommon {
   readonly receive: ComplexStack;
   /** B, [K, M, Nt, S] */
   readonly transmit: ComplexStack;
+  /** What no design can be below (of the zero-forcing schemes: no zero-forcing design); absent where nothing is proved. */
+  readonly lowerBound?: LowerBound;
+}
+
+export interface DigitalDesign extends DesignCommon, DigitalPlan {
+  readonly kind: "digital";
 }
 
 export interface IdealDesign extends DesignCommon {
   readonly kind: "ideal";
 }
 
-export type BeamformerDesign = AnalogDesign | IdealDesign;
+export type BeamformerDesign = AnalogDesign | DigitalDesign | IdealDesign;
+
+/** Reasons that mean that the scheme did all it does. */
+const completed: readonly StopReason[] = ["relative-decrease", "all-draws", "closed-form"];
 
 const optionNames = [
   "channel",
@@ -90,6 +113,7 @@ const optionNames = [
   "correlation",
   "scheme",
   "effort",
+  "certificate",
   "initial",
   "seed",
   "signal",
@@ -107,14 +131,21 @@ const optionNames = [
  * @throws InputError on missing, unknown or impossible options, such as more streams than antennas.
  */
 export function designBeamformers(options: DesignOptions & { readonly scheme: "ideal" }): IdealDesign;
-export function designBeamformers(
-  options: DesignOptions & { readonly scheme?: Exclude<Scheme, "ideal"> },
-): AnalogDesign;
+export function designBeamformers(options: DesignOptions & { readonly scheme: "digital" }): DigitalDesign;
+export function designBeamformers(options: DesignOptions & { readonly scheme?: AnalogScheme }): AnalogDesign;
 export function designBeamformers(options: DesignOptions): BeamformerDesign;
 export function designBeamformers(options: DesignOptions): BeamformerDesign {
   const { problem, scheme, context } = checkDesignOptions(options);
   if (scheme === "ideal") return idealDesign(problem);
-  return analogDesign(scheme, problem, analogSchemes[scheme](problem, context));
+  if (scheme === "digital") return digitalDesign(problem);
+  const solved = analogSchemes[scheme](problem, context);
+  const { signal } = context.hooks;
+  const wanted = options.certificate ?? context.effort !== "fast";
+  const lowerBound =
+    wanted && signal?.aborted !== true
+      ? lowerBoundOf(problem, zeroForcingSchemes.includes(scheme), context.effort, signal)
+      : undefined;
+  return { ...analogDesign(scheme, problem, solved), ...(lowerBound === undefined ? {} : { lowerBound }) };
 }
 
 /**
@@ -125,13 +156,17 @@ export function designBeamformers(options: DesignOptions): BeamformerDesign {
 export function designFrom(value: unknown, field = "design"): BeamformerDesign {
   if (value === null || typeof value !== "object") throw new InputError(field, describe(value), "a design");
   const record = value as Record<string, unknown>;
-  const kind = checkChoice(record["kind"], `${field}.kind`, ["analog", "ideal"]);
+  const kind = checkChoice(record["kind"], `${field}.kind`, ["analog", "digital", "ideal"]);
   const common = {
     ...(record as unknown as DesignCommon),
     streams: checkInteger(record["streams"], `${field}.streams`, 1),
     weights: Array.from(checkNumbers(record["weights"], `${field}.weights`, undefined, 0)),
   };
   if (kind === "ideal") return { ...common, kind };
+  if (kind === "digital") {
+    const bits = checkNumbers(record["bits"], `${field}.bits`, common.weights.length, 0, MOST_BITS);
+    return { ...(common as unknown as DigitalDesign), kind, bits: Array.from(bits) };
+  }
   const stack = (name: "receive" | "transmit"): ComplexStack => {
     const { shape, data } = fromComplexJson(record[name], `${field}.${name}`);
     return new ComplexStack(shape, data);
@@ -150,6 +185,9 @@ interface CheckedOptions {
 function checkDesignOptions(options: DesignOptions): CheckedOptions {
   checkOptions(options, "designBeamformers", optionNames);
   const problem = transceiverProblem(options);
+  if (options.certificate !== undefined && typeof options.certificate !== "boolean") {
+    throw new InputError("certificate", describe(options.certificate), "true or false");
+  }
   return {
     problem,
     scheme: checkChoice(options.scheme ?? "alternating", "scheme", schemes),
@@ -240,9 +278,32 @@ function analogDesign(scheme: AnalogScheme, problem: TransceiverProblem, solved:
     mse: solved.mse,
     distortion: solved.mse / (streams * subcarriers),
     iterations: solved.iterations,
-    converged: solved.reason === "relative-decrease",
+    converged: completed.includes(solved.reason),
     reason: solved.reason,
     rows: solved.rows,
+  };
+}
+
+function digitalDesign(problem: TransceiverProblem): DigitalDesign {
+  const { devices, streams, subcarriers, weights } = problem;
+  const { shares, bits } = digitalShares(problem);
+  const identity = Float64Array.from({ length: devices ** 2 }, (_, i) => (i % (devices + 1) === 0 ? 1 : 0));
+  const { distortion } = digitalDistortion(bits, weights, problem.correlation ?? identity);
+  const mse = distortion * streams * subcarriers;
+  return {
+    kind: "digital",
+    scheme: "digital",
+    streams,
+    weights: Array.from(weights),
+    bits,
+    shares,
+    airTime: 1,
+    mse,
+    distortion,
+    iterations: 0,
+    converged: true,
+    reason: "closed-form",
+    rows: [{ iteration: 0, mse }],
   };
 }
 

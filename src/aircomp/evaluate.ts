@@ -1,9 +1,10 @@
 import { checkOptions, checkPositive, describe, InputError } from "../core/index.ts";
 import { ComplexStack } from "../linalg/index.ts";
 import * as kernel from "../linalg/kernels/index.ts";
-import { checkTrueChannel, type TrueChannel } from "./channel.ts";
-import { correlationMatrix, type DeviceCorrelation } from "./correlation.ts";
+import { type Channel, checkChannel, checkTrueChannel, type TrueChannel } from "./channel.ts";
+import { correlationFactor, correlationMatrix, type DeviceCorrelation } from "./correlation.ts";
 import type { BeamformerDesign } from "./design.ts";
+import { checkBits, digitalDistortion } from "./digital.ts";
 import { checkWeights } from "./weights.ts";
 
 export interface EvaluationOptions {
@@ -21,7 +22,7 @@ export interface Evaluation {
   readonly mse: number;
   /** omega = mse / (S M), dimensionless. */
   readonly distortion: number;
-  /** The part of `mse` that misalignment causes, sum_m sum_kj R_kj tr(E_km E_jm^H). */
+  /** The part of `mse` that misalignment causes, sum_m sum_kj R_kj tr(E_km E_jm^H), estimation errors included. */
   readonly misalignment: number;
   /** The part that the receiver noise causes, sigma2 sum_m ||A_m||^2. */
   readonly noise: number;
@@ -56,7 +57,23 @@ export function evaluateDesign(
   design: BeamformerDesign,
   options: EvaluationOptions,
 ): Evaluation {
-  checkTrueChannel(channel);
+  return evaluate(checkTrueChannel(channel), design, options);
+}
+
+/**
+ * As {@link evaluateDesign} in the mean over what is not known of the channel: the true one of an estimate is
+ * Hhat + E, and E adds R_kk se2_k ||A_m||^2 ||B_km||^2 to the error of every device (docs/imperfect-knowledge.md,
+ * section 2). The errors of different devices are independent, so the cap holds for any correlation of their symbols.
+ */
+export function expectedEvaluation(
+  channel: Channel,
+  design: BeamformerDesign,
+  options: EvaluationOptions,
+): Evaluation {
+  return evaluate(checkChannel(channel), design, options);
+}
+
+function evaluate(channel: Channel, design: BeamformerDesign, options: EvaluationOptions): Evaluation {
   checkOptions(options, "options", ["noiseVariance", "weights", "correlation"]);
   const { devices, subcarriers } = channel;
   const noiseVariance = checkPositive(options.noiseVariance, "noiseVariance");
@@ -69,35 +86,51 @@ export function evaluateDesign(
     const perSubcarrier = new Float64Array(subcarriers);
     return { mse: 0, distortion: 0, misalignment: 0, noise: 0, perSubcarrier, cap: 0 };
   }
+  if (design.kind === "digital") {
+    checkBits(design, devices);
+    // all error is misalignment, the same on every subcarrier
+    const { distortion, cap } = digitalDistortion(design.bits, weights, correlation);
+    const mse = distortion * design.streams * subcarriers;
+    const perSubcarrier = new Float64Array(subcarriers).fill(mse / subcarriers);
+    const worst = cap * design.streams * subcarriers;
+    return { mse, distortion, misalignment: mse, noise: 0, perSubcarrier, cap: worst };
+  }
   const { streams } = checkDesignShapes(channel, design);
+  const { rank, factor } = correlationFactor(correlation, devices);
+  const mixed = new Float64Array(2 * streams * streams);
   const perSubcarrier = new Float64Array(subcarriers);
   let misalignment = 0;
   let noise = 0;
   let worst = 0;
   for (let m = 0; m < subcarriers; m++) {
     const errors = misalignments(channel, design, weights, m);
+    // sum_kj R_kj <E_k, E_j> = sum_l ||sum_k L_kl E_k||^2: nothing cancels
     let aligned = 0;
+    for (let l = 0; l < rank; l++) {
+      mixed.fill(0);
+      for (let k = 0; k < devices; k++) {
+        const share = factor[k * rank + l]!;
+        if (share !== 0) kernel.axpy(mixed, 0, errors[k]!, 0, streams * streams, share);
+      }
+      aligned += kernel.squaredNorm(mixed, 0, streams * streams);
+    }
+    const gain = kernel.squaredNorm(design.receive.at(m).data, 0, design.receive.rows * streams);
     let amplitude = 0;
+    let uncertain = 0;
     for (let k = 0; k < devices; k++) {
       const q = correlation[k * devices + k]!;
-      const own = kernel.squaredNorm(errors[k]!, 0, streams * streams);
-      amplitude += Math.sqrt(q * own);
-      aligned += q * own;
-      for (let j = 0; j < k; j++) {
-        const shared = correlation[k * devices + j]!;
-        if (shared !== 0) {
-          aligned += 2 * shared * kernel.realInner(errors[k]!, 0, errors[j]!, 0, streams * streams);
-        }
+      amplitude += Math.sqrt(q * kernel.squaredNorm(errors[k]!, 0, streams * streams));
+      if (channel.kind === "estimated") {
+        const sent = kernel.squaredNorm(design.transmit.at(k, m).data, 0, design.transmit.rows * streams);
+        uncertain += q * channel.errorVariance[k]! * gain * sent;
       }
     }
-    const noiseHere =
-      noiseVariance * kernel.squaredNorm(design.receive.at(m).data, 0, design.receive.rows * streams);
-    // a sum of squares in exact arithmetic: a negative value is rounding
-    aligned = Math.max(0, aligned);
+    aligned += uncertain;
+    const noiseHere = noiseVariance * gain;
     perSubcarrier[m] = aligned + noiseHere;
     misalignment += aligned;
     noise += noiseHere;
-    worst += amplitude ** 2;
+    worst += amplitude ** 2 + uncertain;
   }
   const mse = misalignment + noise;
   return {
@@ -118,9 +151,9 @@ export interface Beamformers {
   readonly transmit: ComplexStack;
 }
 
-/** E_km = A_m^H H_km B_km - w_k I of every device on subcarrier m. */
+/** E_km = A_m^H H_km B_km - w_k I of every device on subcarrier m, for the matrices that are known. */
 export function misalignments(
-  channel: TrueChannel,
+  channel: Channel,
   design: Beamformers,
   weights: Float64Array,
   m: number,
@@ -140,7 +173,7 @@ export function misalignments(
 }
 
 /** @throws InputError if the beamformers do not fit the channel. */
-export function checkDesignShapes(channel: TrueChannel, design: Beamformers): { readonly streams: number } {
+export function checkDesignShapes(channel: Channel, design: Beamformers): { readonly streams: number } {
   const { devices, subcarriers, receiveAntennas, transmitAntennas } = channel;
   const checkShape = (field: string, stack: unknown, expected: readonly number[]): void => {
     const found = stack instanceof ComplexStack ? `shape [${stack.shape.join(", ")}]` : describe(stack);

@@ -12,13 +12,21 @@ export {
   ricianChannel,
   type TrueChannel,
 } from "./channel.ts";
-export { type ChannelSpec, channelFromSpec, channelSchema } from "./channel-spec.ts";
+export {
+  type ChannelSpec,
+  channelFromSpec,
+  channelSchema,
+  type EstimationSpec,
+  type SpecifiedChannel,
+  specifiedChannel,
+} from "./channel-spec.ts";
 export type { DeviceCorrelation } from "./correlation.ts";
 export { type DelayProfile, tapPowers } from "./delay-profiles.ts";
 export {
   type AnalogDesign,
   type BeamformerDesign,
   type DesignOptions,
+  type DigitalDesign,
   designBeamformers,
   designFrom,
   type IdealDesign,
@@ -27,23 +35,34 @@ export {
 } from "./design.ts";
 export { createTransform, type Transform } from "./dft.ts";
 export {
+  drawTrueChannel,
+  type EstimationOptions,
+  estimateChannel,
+  estimatedChannelFrom,
+} from "./estimation.ts";
+export {
   type Evaluation,
   type EvaluationOptions,
   evaluateDesign,
+  expectedEvaluation,
   meanSquaredError,
 } from "./evaluate.ts";
 export { type Aggregate, type AggregationOptions, aggregateOverTheAir } from "./link.ts";
 export {
   type BeamformProblem,
+  beamformDistortion,
   beamformOptions,
   beamformSchema,
+  type LinkDistortion,
   type LinkSpec,
+  linkDistortion,
   linkOptions,
   linkSchema,
   powerFromSnr,
   type SolverSpec,
   solverFields,
 } from "./link-spec.ts";
+export { type LowerBoundOptions, mseLowerBound } from "./lower-bound.ts";
 export type { Gradient } from "./packing.ts";
 export { type PathLoss, pathGains } from "./path-loss.ts";
-export { type DesignRow, type Effort, efforts, type StopReason } from "./scheme.ts";
+export { type DesignRow, type Effort, efforts, type LowerBound, type StopReason } from "./scheme.ts";

@@ -1,6 +1,6 @@
 import * as kernel from "../linalg/kernels/index.ts";
 import type { TrueChannel } from "./channel.ts";
-import type { BeamformerDesign } from "./design.ts";
+import type { AnalogDesign, IdealDesign } from "./design.ts";
 import { evaluateDesign, misalignments } from "./evaluate.ts";
 import type { Gradient, Packing } from "./packing.ts";
 
@@ -43,7 +43,7 @@ export function secondMoments(gradients: readonly Gradient[], packing: Packing):
  */
 export function predictDistortion(
   channel: TrueChannel,
-  design: BeamformerDesign,
+  design: AnalogDesign | IdealDesign,
   weights: Float64Array,
   noiseVariance: number,
   moments: Moments,

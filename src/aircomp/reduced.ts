@@ -31,10 +31,10 @@ export interface Chart<P> {
 }
 
 /**
- * Phi(A) = min_B sum_m MSE_m (docs/theory.md, section 3.3; R = I): the exact transmit update gives B(A), and the
+ * Phi(A) = min_B sum_m MSE_m (docs/theory.md, section 3; R diagonal): the exact transmit update gives B(A), and the
  * envelope theorem the gradient at fixed B,
  *
- *   grad_m Phi = 2 (C_m A_m - sum_k w_k H_km B_km).
+ *   grad_m Phi = 2 (C_m A_m - sum_k R_kk w_k H_km B_km).
  *
  * No preconditioner: the unit step of C_m^{-1} / 2 is the receive update, and the alternating algorithm steepest descent
  * with unit steps. But C_m measures how the MSE grows at fixed B; where B(A) follows, Phi grows far less, and at high

@@ -14,6 +14,8 @@ export type StopReason =
   | "aborted"
   /** Some device cannot do what the scheme asks of every device (zero forcing through a channel without rank). */
   | "infeasible"
+  /** Every random candidate of the effort was tried. */
+  | "all-draws"
   /** Closed form: nothing to iterate. */
   | "closed-form";
 
@@ -22,6 +24,8 @@ export interface DesignRow {
   readonly iteration: number;
   /** sum_m MSE_m */
   readonly mse: number;
+  /** Which of its variants a scheme chose, if it has any. */
+  readonly variant?: string;
 }
 
 export interface StopRule {
@@ -34,6 +38,13 @@ export interface StopRule {
 export interface Hooks {
   readonly signal?: AbortSignal;
   readonly onProgress?: (row: DesignRow) => void;
+}
+
+/** A proved lower bound on sum_m MSE_m: of every analog design, or of those without misalignment. */
+export interface LowerBound {
+  /** In the unit of `mse`. */
+  readonly value: number;
+  readonly kind: "noise-splitting" | "uniform-forcing-dual";
 }
 
 export type Effort = "fast" | "default" | "thorough";

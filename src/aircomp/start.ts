@@ -5,12 +5,15 @@ import type { TransceiverProblem } from "./updates.ts";
 
 /**
  * The best common amplitude t of the receive beamformers t F_m: min over t of the MSE that is left when every
- * device then answers with its best transmit beamformer. Given the singular values s_i of H_km^H F_m this is
+ * device then answers with its best transmit beamformer for R = I. With l = t^2 s_i^2, s_i the singular values of
+ * H_km^H F_m, and the estimation error's x = t^2 se2_k ||F_m||^2 this is one scalar function of t,
  *
- *   sigma2 t^2 sum_m ||F_m||^2 + sum_k w_k^2 sum_{m,i} ( nu_k / (t^2 s_i^2 + nu_k) )^2,
+ *   sigma2 t^2 sum_m ||F_m||^2 + sum_k w_k^2 sum_{m,i} ( (x + nu_k)^2 + x l ) / (l + x + nu_k)^2
  *
- * one scalar function of t. It is found on a logarithmic grid and refined by golden section. The amplitude 0
- * is a stationary point of the design problem, so iterative schemes must not start there.
+ * (docs/imperfect-knowledge.md). It is found on a logarithmic grid and refined by golden section. For R != I the
+ * answers are those for R = I, and their misalignments count as if they were multiples of the identity,
+ * E_km = -w_k e_km I: a guess of how they add up. The amplitude 0 is a stationary point of the design problem, so
+ * iterative schemes must not start there.
  */
 export function bestAmplitude(problem: TransceiverProblem, basis: ComplexStack): number {
   const { devices, subcarriers, receiveAntennas: nr, transmitAntennas: nt, streams, weights } = problem;
@@ -44,21 +47,53 @@ export function bestAmplitude(problem: TransceiverProblem, basis: ComplexStack):
     }
   }
   const norm = kernel.squaredNorm(basis.data, 0, subcarriers * nr * streams);
-  const squaredWeights = weights.reduce((sum, w) => sum + w * w, 0);
+  const { correlation, errorVariance } = problem;
+  const norms = Float64Array.from({ length: subcarriers }, (_, m) =>
+    kernel.squaredNorm(basis.data, m * 2 * nr * streams, nr * streams),
+  );
+  const moment = (k: number, j: number): number =>
+    correlation === undefined ? (k === j ? 1 : 0) : correlation[k * devices + j]!;
+  let squaredWeights = 0; // w^T R w
+  for (let k = 0; k < devices; k++) {
+    for (let j = 0; j < devices; j++) squaredWeights += moment(k, j) * weights[k]! * weights[j]!;
+  }
   // beyond this amplitude the noise alone costs more than sending nothing at all
   const highest = Math.sqrt((modes * squaredWeights) / (problem.noiseVariance * norm));
   if (largest === 0 || !(highest > 0)) return highest > 0 ? highest : 1;
   const scaled = new Float64Array(modes);
+  const offsets = new Float64Array(modes);
+  const missed = new Float64Array(devices * subcarriers); // sum_i of the part of w_k that mode i misses
   const cost = (logAmplitude: number): number => {
     const t2 = Math.exp(2 * logAmplitude);
     let total = problem.noiseVariance * t2 * norm;
+    missed.fill(0);
     for (let k = 0; k < devices; k++) {
-      for (let i = 0; i < modes; i++) scaled[i] = t2 * gains[k * modes + i]!;
-      const w = weights[k]!;
-      const nu = powerMultiplier(scaled, scaled, modes, w, problem.power[k]!);
+      const uncertainty = t2 * (errorVariance?.[k] ?? 0);
       for (let i = 0; i < modes; i++) {
-        const missed = scaled[i]! > 0 ? (nu === Number.POSITIVE_INFINITY ? 1 : nu / (scaled[i]! + nu)) : 1;
-        total += (w * missed) ** 2;
+        scaled[i] = t2 * gains[k * modes + i]!;
+        offsets[i] = scaled[i]! + (uncertainty > 0 ? uncertainty * norms[Math.floor(i / streams)]! : 0);
+      }
+      const w = weights[k]!;
+      const nu = powerMultiplier(scaled, offsets, modes, w, problem.power[k]!);
+      const own = w * w * moment(k, k);
+      for (let i = 0; i < modes; i++) {
+        const l = scaled[i]!;
+        const extra = offsets[i]! - l;
+        const here = l + extra + nu;
+        const share = l > 0 && nu < Number.POSITIVE_INFINITY ? (extra + nu) / here : 1;
+        total += own * share * share;
+        if (extra > 0 && share < 1) total += own * extra * (l / here / here);
+        missed[k * subcarriers + Math.floor(i / streams)]! += share;
+      }
+    }
+    if (correlation === undefined) return total;
+    for (let k = 0; k < devices; k++) {
+      for (let j = 0; j < k; j++) {
+        const shared = (2 * moment(k, j) * weights[k]! * weights[j]!) / streams;
+        if (shared === 0) continue;
+        for (let m = 0; m < subcarriers; m++) {
+          total += shared * missed[k * subcarriers + m]! * missed[j * subcarriers + m]!;
+        }
       }
     }
     return total;
@@ -81,7 +116,7 @@ export function bestAmplitude(problem: TransceiverProblem, basis: ComplexStack):
 }
 
 /** Minimiser of a unimodal function on [low, high] after the given number of section steps. */
-function goldenSection(f: (x: number) => number, low: number, high: number, steps: number): number {
+export function goldenSection(f: (x: number) => number, low: number, high: number, steps: number): number {
   const ratio = (Math.sqrt(5) - 1) / 2;
   let a = high - ratio * (high - low);
   let b = low + ratio * (high - low);

@@ -1,4 +1,5 @@
 import * as kernel from "../linalg/kernels/index.ts";
+import { correlationFactor } from "./correlation.ts";
 import { powerMultiplier } from "./secular.ts";
 
 /** The sizes and data of one design problem; every buffer is interleaved complex, row-major. */
@@ -30,8 +31,9 @@ export interface TransceiverProblem {
 /** Exact block updates of the MSE on buffers owned by the caller. */
 export interface BlockUpdates {
   /**
-   * Writes the best transmit beamformers [K, M, Nt, S] for the given receive beamformers [M, Nr, S]. With R = I the
-   * devices separate; otherwise one device after the other is updated, from what `transmit` holds.
+   * Writes the best transmit beamformers [K, M, Nt, S] for the given receive beamformers [M, Nr, S]. With a diagonal R
+   * the devices separate; otherwise one device after the other is updated, from what `transmit` holds, or from the
+   * answers for R = I where it holds zeros only. Devices whose symbols have no power (R_kk = 0) get zeros.
    */
   transmit(transmit: Float64Array, receive: Float64Array): void;
   /** Writes the best receive beamformers for the given transmit beamformers; returns the MSE of the pair. */
@@ -49,6 +51,11 @@ export interface BlockUpdates {
     receive: Float64Array,
     transmit: Float64Array,
   ): number;
+}
+
+function isZero(data: Float64Array): boolean {
+  for (let i = 0; i < data.length; i++) if (data[i] !== 0) return false;
+  return true;
 }
 
 /** Singular values below this fraction of the largest are rounding noise of a rank-deficient product. */
@@ -80,8 +87,21 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
   const transmitSize = 2 * nt * s;
   const squareSize = 2 * s * s;
   const width = devices * s;
+  // R = L L^T, K x rank; everything below takes R from L, so that the updates and the MSE mean the same matrix
+  const { rank, factor } =
+    correlation === undefined
+      ? { rank: 0, factor: new Float64Array(0) }
+      : correlationFactor(correlation, devices);
+  const moments = new Float64Array(correlation === undefined ? 0 : devices * devices);
+  for (let i = 0; i < moments.length; i++) {
+    const k = Math.floor(i / devices) * rank;
+    const j = (i % devices) * rank;
+    for (let l = 0; l < rank; l++) moments[i]! += factor[k + l]! * factor[j + l]!;
+  }
   const moment = (k: number, j: number): number =>
-    correlation === undefined ? (k === j ? 1 : 0) : correlation[k * devices + j]!;
+    correlation === undefined ? (k === j ? 1 : 0) : moments[k * devices + j]!;
+
+  const isDiagonal = moments.every((r, i) => r === 0 || i % (devices + 1) === 0);
 
   // The devices of a subcarrier stand side by side, so that one product serves them all:
   // [H_1m ... H_Km], Nr x K Nt, and the products G_km = H_km^H A_m below each other, K Nt x S
@@ -103,14 +123,15 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
   const offsets = new Float64Array(subcarriers * s);
   const scaled = new Float64Array(transmitSize);
   const svdWork = kernel.createJacobiSvdWorkspace(nt, s);
-  // with R != I: E_km of all devices [M, K, S, S], and V^H T_km
+  // with R not diagonal: E_km of all devices [M, K, S, S], and V^H T_km
   const errors = new Float64Array(correlation === undefined ? 0 : subcarriers * devices * squareSize);
   const target = new Float64Array(squareSize);
   const turned = new Float64Array(subcarriers * squareSize);
   // receive side, one subcarrier at a time: [H_1 B_1 ... H_K B_K], Nr x K S, and A^H times it, S x K S
   const single = new Float64Array(receiveSize);
   const received = new Float64Array(2 * nr * width);
-  const mixed = new Float64Array(correlation === undefined ? 0 : 2 * nr * width);
+  // [sum_k L_k1 X_k ... sum_k L_k,rank X_k] of [X_1 ... X_K]
+  const mixed = new Float64Array(2 * Math.max(nr, s) * rank * s);
   const combined = new Float64Array(2 * s * width);
   const covariance = new Float64Array(2 * nr * nr);
   // sum_j R_kj w_j
@@ -119,19 +140,30 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
   );
 
   function transmit(out: Float64Array, receive: Float64Array): void {
+    const coupled = correlation !== undefined && !isDiagonal;
+    if (coupled && isZero(out)) {
+      meetReceive(receive);
+      for (let k = 0; k < devices; k++) transmitOne(k, out, receive, false);
+    }
+    meetReceive(receive);
+    if (coupled) measureErrors(out);
+    for (let k = 0; k < devices; k++) {
+      if (moment(k, k) > 0) transmitOne(k, out, receive, coupled);
+      else out.fill(0, k * subcarriers * transmitSize, (k + 1) * subcarriers * transmitSize);
+    }
+  }
+
+  /** left = G_km = H_km^H A_m of all devices and subcarriers */
+  function meetReceive(receive: Float64Array): void {
     for (let m = 0; m < subcarriers; m++) {
       const h = m * devices * channelSize;
       const g = m * devices * transmitSize;
       kernel.multiplyConjugateLeft(left, g, sideBySide, h, receive, m * receiveSize, devices * nt, nr, s);
     }
-    if (correlation !== undefined) measureErrors(out);
-    for (let k = 0; k < devices; k++) {
-      // what R_kk = 0 sends has no power, and costs nothing
-      if (moment(k, k) > 0) transmitOne(k, out, receive);
-    }
   }
 
-  function transmitOne(k: number, out: Float64Array, receive: Float64Array): void {
+  /** @param coupled whether the errors of the other devices, in `errors`, count */
+  function transmitOne(k: number, out: Float64Array, receive: Float64Array, coupled: boolean): void {
     let largest = 0;
     for (let m = 0; m < subcarriers; m++) {
       const u = (m * devices + k) * transmitSize;
@@ -142,17 +174,16 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
     const uncertainty = errorVariance?.[k] ?? 0;
     for (let m = 0; m < subcarriers; m++) {
       const extra = uncertainty > 0 ? uncertainty * kernel.squaredNorm(receive, m * receiveSize, nr * s) : 0;
-      if (correlation !== undefined) turnTarget(k, m);
+      if (coupled) turnTarget(k, m);
       for (let i = 0; i < s; i++) {
         const at = m * s + i;
         if (singular[at]! <= RANK_TOLERANCE * largest || singular[at]! < SMALLEST) singular[at] = 0;
         const l = singular[at]! * singular[at]!;
-        carried[at] =
-          correlation === undefined ? l : l * kernel.squaredNorm(turned, m * squareSize + 2 * i * s, s);
+        carried[at] = coupled ? l * kernel.squaredNorm(turned, m * squareSize + 2 * i * s, s) : l;
         offsets[at] = l + extra;
       }
     }
-    const common = correlation === undefined ? w : 1;
+    const common = coupled ? 1 : w;
     const nu = powerMultiplier(carried, offsets, carried.length, common, power[k]!);
     for (let m = 0; m < subcarriers; m++) {
       const u = (m * devices + k) * transmitSize;
@@ -166,11 +197,11 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
         }
       }
       const b = (k * subcarriers + m) * transmitSize;
-      if (correlation === undefined) {
-        kernel.multiplyConjugateRight(out, b, scaled, 0, right, m * squareSize, nt, s, s);
-      } else {
+      if (coupled) {
         kernel.multiply(out, b, scaled, 0, turned, m * squareSize, nt, s, s);
         updateError(k, m, nu);
+      } else {
+        kernel.multiplyConjugateRight(out, b, scaled, 0, right, m * squareSize, nt, s, s);
       }
     }
   }
@@ -266,21 +297,21 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
     if (correlation === undefined) {
       kernel.addHermitianOuter(into, c, received, 0, nr, width, 1);
     } else {
-      mixReceived();
-      kernel.multiplyConjugateRight(into, c, mixed, 0, received, 0, nr, width, nr);
+      mix(received, nr);
+      kernel.addHermitianOuter(into, c, mixed, 0, nr, rank * s, 1);
     }
     for (let i = 0; i < nr; i++) into[c + 2 * i * (nr + 1)]! += floor;
   }
 
-  /** mixed = [sum_j R_1j H_j B_j, ...] */
-  function mixReceived(): void {
-    mixed.fill(0);
+  /** mixed = [sum_k L_k1 X_k, ...] for X = [X_1 ... X_K] of `rows` rows */
+  function mix(x: Float64Array, rows: number): void {
+    mixed.fill(0, 0, 2 * rows * rank * s);
     for (let k = 0; k < devices; k++) {
-      for (let j = 0; j < devices; j++) {
-        const r = moment(k, j);
-        if (r === 0) continue;
-        for (let row = 0; row < nr; row++) {
-          kernel.axpy(mixed, 2 * (row * width + k * s), received, 2 * (row * width + j * s), s, r);
+      for (let l = 0; l < rank; l++) {
+        const share = factor[k * rank + l]!;
+        if (share === 0) continue;
+        for (let row = 0; row < rows; row++) {
+          kernel.axpy(mixed, 2 * (row * rank + l) * s, x, 2 * (row * devices + k) * s, s, share);
         }
       }
     }
@@ -308,7 +339,7 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
     }
   }
 
-  /** MSE_m = sum_kj R_kj <E_k, E_j> + (sigma2 + sum_k R_kk se2_k ||B_k||^2) ||A_m||^2 for what is in `received`. */
+  /** MSE_m = sum_l ||sum_k L_kl E_k||^2 + (sigma2 + sum_k R_kk se2_k ||B_k||^2) ||A_m||^2 for what is in `received`. */
   function errorAt(receiveBeams: Float64Array, m: number, transmitted: Float64Array): number {
     const a = m * receiveSize;
     kernel.multiplyConjugateLeft(combined, 0, receiveBeams, a, received, 0, s, nr, width);
@@ -318,18 +349,8 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
     const floor = noiseVariance + uncertaintyAt(m, transmitted);
     const noise = floor * kernel.squaredNorm(receiveBeams, a, nr * s);
     if (correlation === undefined) return noise + kernel.squaredNorm(combined, 0, s * width);
-    let misalignment = 0;
-    for (let k = 0; k < devices; k++) {
-      for (let j = 0; j <= k; j++) {
-        const r = moment(k, j) * (j === k ? 1 : 2);
-        if (r === 0) continue;
-        for (let i = 0; i < s; i++) {
-          misalignment +=
-            r * kernel.realInner(combined, 2 * (i * width + k * s), combined, 2 * (i * width + j * s), s);
-        }
-      }
-    }
-    return noise + Math.max(0, misalignment);
+    mix(combined, s);
+    return noise + kernel.squaredNorm(mixed, 0, s * rank * s);
   }
 
   return { transmit, receive, mse, quadratic };

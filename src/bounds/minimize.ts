@@ -15,7 +15,7 @@ export interface RankRow {
   readonly rank: number;
   readonly gap: number;
   readonly terms: GapTerms;
-  /** omega of the beamformers at this rank. */
+  /** omega of the beamformers at this rank, for the correlation of the link (the cap, if that is "cap"). */
   readonly distortion: number;
   /** rho */
   readonly contraction: number;
@@ -36,7 +36,12 @@ export interface GapMinimum {
   readonly rank: number;
   readonly gap: number;
   readonly terms: GapTerms;
+  /** omega, as the bound uses it: for the correlation of the link, in the mean over an estimation error. */
   readonly distortion: number;
+  /** Cap on omega for any correlation between the gradients of the devices. */
+  readonly distortionCap: number;
+  /** Both on the drawn channel, where the design saw an estimate of it. */
+  readonly onTrueChannel?: { readonly distortion: number; readonly cap: number };
   readonly contraction: number;
   readonly design: BeamformerDesign;
   /** Every rank that was evaluated, ascending. */
@@ -77,7 +82,7 @@ export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks =
   const table = new Map<number, RankRow>();
   const evaluate = (rank: number): number => {
     if (hooks.signal?.aborted === true && table.size > 0) throw new Aborted();
-    const distortion = hooks.distortions?.get(rank) ?? designs.at(rank).distortion;
+    const distortion = hooks.distortions?.get(rank) ?? designs.distortionAt(rank);
     const row = rankRow(problem, rank, distortion);
     table.set(rank, row);
     hooks.onProgress?.({ evaluated: table.size, maxRank: problem.maxRank, rank });
@@ -97,11 +102,14 @@ export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks =
   }
   const row = table.get(found.rank)!;
   const design = designs.at(found.rank);
+  const { cap, onTrueChannel } = problem.distortionOf(design);
   return {
     rank: found.rank,
     gap: row.gap,
     terms: row.terms,
     distortion: row.distortion,
+    distortionCap: cap,
+    ...(onTrueChannel === undefined ? {} : { onTrueChannel }),
     contraction: row.contraction,
     design,
     byRank: [...table.values()].sort((a, b) => a.rank - b.rank),
@@ -116,7 +124,7 @@ export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks =
 export function rankDistortion(scenario: Scenario, ranks: readonly number[]): Map<number, number> {
   const problem = rankProblem(scenario);
   const designs = createDesigns(problem);
-  return new Map(ranks.map((rank) => [rank, designs.at(rank).distortion]));
+  return new Map(ranks.map((rank) => [rank, designs.distortionAt(rank)]));
 }
 
 class Aborted extends Error {}
@@ -142,12 +150,19 @@ function search(
   }
 }
 
+interface Designs {
+  at(rank: number): BeamformerDesign;
+  /** omega of that design. */
+  distortionAt(rank: number): number;
+}
+
 /**
  * One design per distinct power: that of the smallest rank r which has it. It starts from the design of rank
- * floor(r/2), at most 4.8 dB away.
+ * floor(r/2), at most 4.8 dB away. For correlated devices the first one starts from the design for R = I, which gets
+ * further in the same number of iterations at high SNR, and is then never worse than that.
  */
-function createDesigns(problem: RankProblem, signal?: AbortSignal): { at(rank: number): BeamformerDesign } {
-  const { channel, streams, noiseVariance, weights, solver } = problem;
+function createDesigns(problem: RankProblem, signal?: AbortSignal): Designs {
+  const { channel, streams, noiseVariance, weights, correlation, solver } = problem;
   const { scheme, effort, seed } = solver;
   const known = new Map<string, BeamformerDesign>();
   const powerKey = (rank: number): string => problem.payloadAt(rank).power.join();
@@ -159,9 +174,8 @@ function createDesigns(problem: RankProblem, signal?: AbortSignal): { at(rank: n
       let first = rank;
       while (first > 1 && powerKey(first - 1) === key) first--;
       const parent = first === 1 ? undefined : design(Math.floor(first / 2));
-      const initial = parent?.kind === "analog" ? parent : undefined;
       const { power } = problem.payloadAt(first);
-      result = designBeamformers({
+      const common = {
         channel,
         streams,
         noiseVariance,
@@ -171,14 +185,30 @@ function createDesigns(problem: RankProblem, signal?: AbortSignal): { at(rank: n
         // all other designs start from this one: short of iterations it would be worse than designs of less power
         effort: parent === undefined && effort === "fast" ? "default" : effort,
         seed,
-        initial,
         signal,
+      } as const;
+      const from = parent ?? (correlation === undefined ? undefined : designBeamformers(common));
+      result = designBeamformers({
+        ...common,
+        correlation,
+        // receive beamformers of zero, the best for a channel of zero, are no start
+        initial: from?.kind === "analog" && from.receive.data.some((x) => x !== 0) ? from : undefined,
       });
       known.set(key, result);
     }
     return result;
   };
-  return { at: design };
+  const distortions = new Map<BeamformerDesign, number>();
+  const distortionAt = (rank: number): number => {
+    const made = design(rank);
+    let distortion = distortions.get(made);
+    if (distortion === undefined) {
+      distortion = problem.distortionOf(made).distortion;
+      distortions.set(made, distortion);
+    }
+    return distortion;
+  };
+  return { at: design, distortionAt };
 }
 
 function rankRow(problem: RankProblem, rank: number, distortion: number): RankRow {

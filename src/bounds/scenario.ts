@@ -1,14 +1,18 @@
 import { z } from "zod";
 import {
+  type BeamformerDesign,
   type Channel,
   type ChannelSpec,
-  channelFromSpec,
   channelSchema,
+  type DeviceCorrelation,
+  type LinkDistortion,
   type LinkSpec,
+  linkDistortion,
   linkOptions,
   linkSchema,
   type SolverSpec,
   solverFields,
+  specifiedChannel,
 } from "../aircomp/index.ts";
 import { InputError, parseInput, renameField } from "../core/index.ts";
 import { type GapInput, optimalityGap, type Participation } from "./optimality-gap.ts";
@@ -170,16 +174,21 @@ export const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
 
 /** A scenario whose channel is built and whose rank-dependent quantities can be asked for. */
 export interface RankProblem {
+  /** What the design sees: the channel, or an estimate of it. */
   readonly channel: Channel;
   readonly streams: number;
   readonly noiseVariance: number;
   readonly weights?: readonly number[];
+  /** R that the beamformers are designed for; absent: R = I. */
+  readonly correlation?: DeviceCorrelation;
   readonly solver: Required<Pick<ScenarioSolverSpec, "scheme" | "effort" | "seed" | "rankSearch">> &
     Pick<ScenarioSolverSpec, "initialRank">;
   /** Largest rank that the layers, `maxRank` and the latency budget allow; >= 1. */
   readonly maxRank: number;
   /** What one round at rank r sends. */
   payloadAt(rank: number): RankPayload;
+  /** The omega that the bound uses for a design, and the cap; the same on the true channel where it is known too. */
+  distortionOf(design: BeamformerDesign): LinkDistortion;
   /** The bound at rank r for a distortion. */
   gapInput(rank: number, distortion: number): GapInput;
 }
@@ -205,7 +214,8 @@ export function rankProblem(scenario: Scenario): RankProblem {
   const { learning, lora } = parsed;
   const link = parsed.link as Required<Omit<LinkSpec, "weights">> & Pick<LinkSpec, "weights">;
   const solver = parsed.solver as RankProblem["solver"] & { readonly maxRank: number };
-  const channel = channelFromSpec(parsed.channel);
+  const specified = specifiedChannel(parsed.channel);
+  const channel = specified.known;
   const { devices, subcarriers } = channel;
   const { power: peak, ...radio } = linkOptions(link, channel);
   const energy = link.energyPerRound;
@@ -282,6 +292,11 @@ export function rankProblem(scenario: Scenario): RankProblem {
     solver,
     maxRank,
     payloadAt,
+    distortionOf: (design) => {
+      const found = linkDistortion(link, specified, design);
+      // the design states its own MSE, except where it was made for a bound on the cap
+      return link.correlation === "cap" ? found : { ...found, distortion: design.distortion };
+    },
     gapInput,
   };
 }

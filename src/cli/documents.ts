@@ -1,4 +1,4 @@
-import type { BeamformerDesign, BeamformProblem } from "../aircomp/index.ts";
+import type { BeamformerDesign, BeamformProblem, LinkDistortion } from "../aircomp/index.ts";
 import type { GapMinimum, Scenario } from "../bounds/index.ts";
 import { canonicalJson, toComplexJson, version } from "../core/index.ts";
 
@@ -19,17 +19,23 @@ export function solveDocument(scenario: Scenario, result: GapMinimum): string {
 }
 
 /** The result of `airfold beamform`. */
-export function beamformDocument(problem: BeamformProblem, design: BeamformerDesign): string {
+export function beamformDocument(
+  problem: BeamformProblem,
+  design: BeamformerDesign,
+  link: LinkDistortion,
+): string {
   return canonicalJson({
     airfold: version,
     schemaVersion,
     seed: problem.solver?.seed ?? 1,
     ...designJson(design),
+    // for the link's correlation (the cap, where it asks for that), and on the true channel of an estimate
+    link,
   });
 }
 
 function designJson(design: BeamformerDesign): object {
-  if (design.kind === "ideal") return design;
+  if (design.kind !== "analog") return design;
   return { ...design, receive: toComplexJson(design.receive), transmit: toComplexJson(design.transmit) };
 }
 

@@ -1,5 +1,5 @@
 import { parentPort } from "node:worker_threads";
-import { beamformOptions, designBeamformers } from "../aircomp/index.ts";
+import { beamformDistortion, beamformOptions, designBeamformers } from "../aircomp/index.ts";
 import { minimizeOptimalityGap, rankDistortion } from "../bounds/index.ts";
 import { InputError } from "../core/index.ts";
 import { runFigureTask } from "../figures/index.ts";
@@ -34,7 +34,8 @@ function perform(job: Job): JobResults[Job["kind"]] {
       return [...rankDistortion(job.scenario, job.ranks)];
     case "beamform": {
       const design = designBeamformers(beamformOptions(job.problem));
-      return { text: beamformDocument(job.problem, design), converged: design.converged };
+      const distortion = beamformDistortion(job.problem, design);
+      return { text: beamformDocument(job.problem, design, distortion), converged: design.converged };
     }
     case "figure":
       return runFigureTask(job.name, job.parameters, job.index);

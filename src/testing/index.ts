@@ -36,6 +36,7 @@ export {
   type ChannelShape,
   channel,
   channelKinds,
+  deviceCorrelation,
   type GradientShape,
   gradients,
   type ProblemShape,

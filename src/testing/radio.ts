@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { channelFrom, rayleighChannel, type TrueChannel } from "../aircomp/index.ts";
+import { channelFrom, type DeviceCorrelation, rayleighChannel, type TrueChannel } from "../aircomp/index.ts";
 import { randomStream } from "../core/index.ts";
 import { type ComplexMatrix, ComplexStack, multiply, randomMatrix } from "../linalg/index.ts";
 import { dimension, type Size } from "./sizes.ts";
@@ -132,6 +132,31 @@ export function beamformingProblem(shape: ProblemShape = {}): fc.Arbitrary<Beamf
         weights: weights.some((w) => w > 0) ? weights : weights.map(() => 1),
       }));
   });
+}
+
+/**
+ * Second moments of the symbols of `devices` devices, for the option `correlation`: a number c, or F F^T with whole F,
+ * scaled to a largest power of 1: full and low rank, unequal powers, devices without any. Shrinks to 0, independence.
+ */
+export function deviceCorrelation(devices: number): fc.Arbitrary<DeviceCorrelation> {
+  const factor = fc.integer({ min: 1, max: devices + 1 }).chain((rank) =>
+    fc.array(
+      fc.oneof(
+        { weight: 1, arbitrary: fc.constant(new Array<number>(rank).fill(0)) },
+        {
+          weight: 6,
+          arbitrary: fc.array(fc.integer({ min: -3, max: 3 }), { minLength: rank, maxLength: rank }),
+        },
+      ),
+      { minLength: devices, maxLength: devices },
+    ),
+  );
+  const moments = factor.map((rows) => {
+    const products = rows.map((a) => rows.map((b) => a.reduce((sum, x, i) => sum + x * b[i]!, 0)));
+    const largest = products.reduce((most, row, k) => Math.max(most, row[k]!), 0);
+    return products.map((row) => row.map((x) => (largest > 0 ? x / largest : 0)));
+  });
+  return fc.oneof<fc.Arbitrary<DeviceCorrelation>[]>(fc.constantFrom(0, 0.5, 0.999999, 1), moments);
 }
 
 export interface GradientShape {

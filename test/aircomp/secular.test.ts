@@ -58,6 +58,28 @@ test.each([
   );
 });
 
+test("any numerators and offsets: the budget is exhausted, or not reached without a multiplier", () => {
+  const decade = fc.double({ min: -30, max: 30, noNaN: true }).map((x) => 10 ** x);
+  const term = fc.tuple(fc.oneof(fc.constant(0), decade), decade);
+  fc.assert(
+    fc.property(
+      fc.array(term, { minLength: 1, maxLength: 30 }),
+      weights,
+      budgets,
+      (terms, weight, budget) => {
+        const c = Float64Array.from(terms, ([numerator]) => numerator);
+        const x = Float64Array.from(terms, ([, offset]) => offset);
+        const sent = (nu: number): number =>
+          terms.reduce((sum, [ci, xi]) => sum + ci * (weight / (xi + nu)) * (weight / (xi + nu)), 0);
+        const nu = powerMultiplier(c, x, c.length, weight, budget);
+        if (nu === 0) expect(sent(0)).toBeLessThanOrEqual(budget * (1 + 1e-13));
+        else expect(Math.abs(sent(nu) / budget - 1)).toBeLessThan(1e-13);
+      },
+    ),
+    runs(2000),
+  );
+});
+
 test("special cases", () => {
   const l = Float64Array.of(4, 1, 0, 0.25);
   expect(powerMultiplier(l, l, 4, 0.5, 0)).toBe(Number.POSITIVE_INFINITY);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { designBeamformers } from "../../src/aircomp/index.ts";
+import { designBeamformers, evaluateDesign } from "../../src/aircomp/index.ts";
 import {
   minimizeOptimalityGap,
   optimalityGap,
@@ -7,7 +7,7 @@ import {
   rankProblem,
   type Scenario,
 } from "../../src/bounds/index.ts";
-import { relative, smallScenario } from "./support.ts";
+import { type MutableScenario, relative, smallScenario } from "./support.ts";
 
 const search = (rankSearch: unknown, edit: Parameters<typeof smallScenario>[0] = () => undefined): Scenario =>
   smallScenario((s) => {
@@ -133,6 +133,76 @@ describe("omega(r)", () => {
     expect(exhaustive.byRank[0]!.distortion).toBe(first.distortion);
     const omegas = exhaustive.byRank.map((row) => row.distortion);
     for (let i = 1; i < omegas.length; i++) expect(omegas[i]).toBeGreaterThanOrEqual(omegas[i - 1]!);
+  });
+
+  it.each([0.5, 1, "cap"])(
+    "correlation %j: what evaluation says of the design, in every row",
+    (correlation) => {
+      const scenario = search("exhaustive", (s) => {
+        s.link["correlation"] = correlation;
+        s.solver["maxRank"] = 5;
+      });
+      const problem = rankProblem(scenario);
+      const found = minimizeOptimalityGap(scenario);
+      const truth = problem.channel;
+      if (truth.kind !== "true") return expect.unreachable();
+      const numeric = correlation === "cap" ? 0 : (correlation as number);
+      const evaluation = evaluateDesign(truth, found.design, { noiseVariance: 1, correlation: numeric });
+      expect(relative(found.distortionCap, evaluation.cap / 4)).toBeLessThan(1e-12);
+      const omega = correlation === "cap" ? evaluation.cap / 4 : evaluation.distortion;
+      expect(relative(found.distortion, omega)).toBeLessThan(1e-11);
+      expect(found.distortion).toBe(found.byRank[found.rank - 1]!.distortion);
+      expect(found.onTrueChannel).toBeUndefined();
+      const known = rankDistortion(scenario, [5, 4, 3, 2, 1]);
+      for (const row of found.byRank) expect(known.get(row.rank)).toBe(row.distortion);
+      expect(minimizeOptimalityGap(scenario, { distortions: known })).toEqual(found);
+    },
+  );
+
+  it("the cap is above every correlation, for the design that it is made for", () => {
+    const found = minimizeOptimalityGap(search({ fixed: 3 }, (s) => (s.link["correlation"] = "cap")));
+    const { channel } = rankProblem(search("exhaustive"));
+    if (channel.kind !== "true") return expect.unreachable();
+    for (const correlation of [0, 0.3, 0.9, 1]) {
+      const { distortion } = evaluateDesign(channel, found.design, { noiseVariance: 1, correlation });
+      expect(distortion).toBeLessThanOrEqual(found.distortion);
+    }
+    // and the design has a smaller cap than the one for R = I
+    const plain = minimizeOptimalityGap(search({ fixed: 3 }));
+    expect(found.distortion).toBeLessThan(plain.distortionCap);
+    expect(plain.distortion).toBeLessThan(found.distortion);
+  });
+
+  it("an estimated channel: the design sees the estimate, and the result says what it does on the true one", () => {
+    const edit = (s: MutableScenario): void => {
+      s.channel["estimation"] = { pilotSnrDb: 10 };
+    };
+    const scenario = search({ fixed: 3 }, edit);
+    const { channel } = rankProblem(scenario);
+    expect(channel.kind).toBe("estimated");
+    const found = minimizeOptimalityGap(scenario);
+    const truth = rankProblem(search({ fixed: 3 })).channel;
+    if (truth.kind !== "true") return expect.unreachable();
+    const evaluation = evaluateDesign(truth, found.design, { noiseVariance: 1 });
+    expect(found.onTrueChannel).toEqual({ distortion: evaluation.distortion, cap: evaluation.cap / 4 });
+    expect(found.distortion).toBe(found.design.distortion);
+    expect(found.distortion).toBeGreaterThan(minimizeOptimalityGap(search({ fixed: 3 })).distortion);
+  });
+
+  it("a channel of zero has a finite answer", () => {
+    const zeros = Array<number>(4 * 2 * 4 * 2).fill(0);
+    for (const correlation of [0, 1, "cap"]) {
+      const found = minimizeOptimalityGap(
+        search("exhaustive", (s) => {
+          s.channel = { model: "given", matrices: { shape: [4, 2, 4, 2], re: zeros, im: zeros } };
+          s.link["correlation"] = correlation;
+          s.solver["maxRank"] = 4;
+        }),
+      );
+      expect(Number.isFinite(found.gap)).toBe(true);
+      // sending nothing: w^T R w, or (sum_k w_k)^2
+      expect(found.distortion).toBeCloseTo(correlation === 0 ? 0.25 : 1, 12);
+    }
   });
 
   it("one energy per device", () => {

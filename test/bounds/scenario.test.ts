@@ -62,6 +62,16 @@ const cases: readonly Case[] = [
     /1.*< 1/,
     (s) => (s.learning["participation"] = { missingWeight: 1, heterogeneityFloor: 1 }),
   ],
+  // correlation and estimates
+  ["link.correlation", /2.*<= 1/, (s) => (s.link["correlation"] = 2)],
+  ["link.correlation", /"none".*"cap"/, (s) => (s.link["correlation"] = "none")],
+  ["link.correlation", /2 entries.*4 x 4/, (s) => (s.link["correlation"] = [[1, 0], [0, 1]])], // biome-ignore format: a matrix
+  [
+    "channel.estimation.errorVariance",
+    /1.*less than 1/,
+    (s) => (s.channel["estimation"] = { errorVariance: 1 }),
+  ],
+  ["channel.estimation.foo", /unknown/, (s) => (s.channel["estimation"] = { foo: 1 })],
   // unknown fields at every level
   ["extra", /unknown/, (s) => (s["extra"] = 1)],
   ["channel.delay", /unknown/, (s) => (s.channel["delay"] = 1)],

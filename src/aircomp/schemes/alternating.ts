@@ -6,8 +6,16 @@ import { createBlockUpdates, type TransceiverProblem } from "../updates.ts";
 
 /** `alternating`: exact transmit and receive updates in turn, from the better of two cheap subspaces. */
 export function alternatingScheme(problem: TransceiverProblem, context: SchemeContext): SchemeResult {
+  const rule = stopRules[context.effort];
   const start = context.initial ?? informedStart(problem, context.seed);
-  return alternate(problem, start, stopRules[context.effort], context.hooks);
+  if (context.initial !== undefined || problem.correlation === undefined) {
+    return alternate(problem, start, rule, context.hooks);
+  }
+  // device by device the updates for correlated devices crawl; the answer for independent ones is a better start
+  const { correlation: _coupled, ...independent } = problem;
+  const { signal } = context.hooks;
+  const prepared = alternate(independent, start, rule, signal === undefined ? {} : { signal });
+  return alternate(problem, prepared.receive, rule, context.hooks);
 }
 
 /** The better of two cheap subspaces, each with its best amplitude: receive beamformers [M, Nr, S]. */
