@@ -50,7 +50,7 @@ export interface DesignOptions extends Hooks {
   readonly weights?: ArrayLike<number>;
   /** Second moments R of the devices' symbols that the MSE is minimised for. Default 0, that is R = I. */
   readonly correlation?: DeviceCorrelation;
-  /** Default "alternating". */
+  /** Default "manifold". */
   readonly scheme?: Scheme;
   /** How long iterative schemes try: at most 50, 500 or 20000 iterations. Default "default". */
   readonly effort?: Effort;
@@ -190,7 +190,7 @@ function checkDesignOptions(options: DesignOptions): CheckedOptions {
   }
   return {
     problem,
-    scheme: checkChoice(options.scheme ?? "alternating", "scheme", schemes),
+    scheme: checkChoice(options.scheme ?? "manifold", "scheme", schemes),
     context: {
       effort: checkChoice(options.effort ?? "default", "effort", efforts),
       seed: checkSeed(options.seed ?? 1),

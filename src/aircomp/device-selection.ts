@@ -17,7 +17,10 @@ import { type AnalogScheme, analogSchemes } from "./schemes/index.ts";
 import { createBlockUpdates, type TransceiverProblem } from "./updates.ts";
 
 export interface SelectionOptions extends Omit<DesignOptions, "scheme" | "initial" | "onProgress"> {
-  /** The selected devices must have a distortion omega of at most this, > 0; at most 1/n is asked of n devices. */
+  /**
+   * The selected devices must have a distortion omega of at most this, > 0. Silence has the omega sum_k w_k^2 (R = I),
+   * 1/n for n equal weights: a threshold at that level asks nothing of n devices.
+   */
   readonly threshold: number;
   /** What to make large: the number of devices (default), or the sum of their weights. */
   readonly objective?: "count" | "weight";
@@ -139,19 +142,14 @@ interface Search {
   finish(reason: SelectionReason, certified?: boolean): DeviceSelection;
 }
 
-/** From the strongest device, or the required ones, to all: the best set found of every size. */
+/** From the best single device, or the required ones, towards all: a set of every size. */
 function addGreedily(search: Search): Candidate[] {
   const { eligible, required } = search;
-  let current: Candidate;
-  if (required.length > 0) {
-    current = search.solve(required);
-  } else {
-    current = lowest(eligible.map((k) => search.solve([k])));
-  }
+  const starts = required.length > 0 ? [required] : eligible.map((k) => [k]);
+  let current = lowest(starts.map((devices) => search.solve(devices)));
   const path = [current];
   while (current.devices.length < eligible.length - 1 && !search.isAborted()) {
-    const bySize = additions(search, current);
-    current = lowest(solveBest(search, bySize, current));
+    current = lowest(solveBest(search, additions(search, current), current));
     path.push(current);
   }
   return path;
@@ -237,45 +235,33 @@ function mostWorth(search: Search, size: number): number {
 
 /** Every set with the required devices, those that are worth most first, until one meets the threshold. */
 function exhaust(search: Search, certify: boolean | undefined): DeviceSelection {
-  const { eligible, required } = search;
-  const free = eligible.filter((k) => !required.includes(k));
+  const free = search.eligible.filter((k) => !search.required.includes(k));
   const sets: { readonly devices: number[]; readonly worth: number }[] = [];
   for (let mask = 0; mask < 2 ** free.length; mask++) {
-    const devices = ascending([...required, ...free.filter((_, i) => (mask >> i) & 1)]);
+    const devices = ascending([...search.required, ...free.filter((_, i) => (mask >> i) & 1)]);
     if (devices.length > 0) sets.push({ devices, worth: search.worthOf(devices) });
   }
   sets.sort((a, b) => b.worth - a.worth || b.devices.length - a.devices.length);
-  let certified = true;
+  /** Whether the best set meets the threshold and is worth at least as much. */
+  const isBeaten = (worth: number): boolean =>
+    search.isFeasible(search.incumbent()) && search.incumbent().worth >= worth;
   const solved = new Map<string, Candidate>();
-  let end = sets.length;
-  for (const [i, { devices, worth }] of sets.entries()) {
-    if (
-      i > 0 &&
-      (search.isAborted() || (search.isFeasible(search.incumbent()) && search.incumbent().worth > worth))
-    ) {
-      end = i;
+  for (const { devices, worth } of sets) {
+    if (solved.size > 0 && (search.isAborted() || (isBeaten(worth) && search.incumbent().worth > worth)))
       break;
-    }
     const above = free
       .filter((k) => !devices.includes(k))
       .map((k) => solved.get(ascending([...devices, k]).join()))
       .filter((candidate) => candidate !== undefined);
     solved.set(devices.join(), search.solve(devices, above.length > 0 ? lowest(above) : undefined));
   }
-  const best = search.incumbent();
-  const feasible = search.isFeasible(best);
-  if (certify === true) {
-    certified = sets
-      .slice(0, end)
-      .every(
-        ({ devices, worth }) =>
-          (feasible && worth <= best.worth) ||
-          (!search.isAborted() && search.lowerBound(devices) > search.threshold),
-      );
-  }
+  const reason = isBeaten(sets[0]!.worth) ? "all-devices" : "exhausted";
+  if (certify !== true) return search.finish(reason);
+  const isRuledOut = (devices: readonly number[]): boolean =>
+    !search.isAborted() && search.lowerBound(devices) > search.threshold;
   return search.finish(
-    feasible && sets[0]!.worth === best.worth ? "all-devices" : "exhausted",
-    certify === true ? certified : undefined,
+    reason,
+    sets.every(({ devices, worth }) => isBeaten(worth) || isRuledOut(devices)),
   );
 }
 
@@ -527,7 +513,10 @@ function checkRequired(required: unknown, count: number, eligible: readonly numb
   return ascending(list);
 }
 
-function checkFlags({ exhaustive, certify }: SelectionOptions, devices: number): void {
+function checkFlags({ exhaustive, certify, onProgress }: SelectionOptions, devices: number): void {
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw new InputError("onProgress", describe(onProgress), "a function");
+  }
   for (const [field, flag] of Object.entries({ exhaustive, certify })) {
     if (flag !== undefined && typeof flag !== "boolean")
       throw new InputError(field, describe(flag), "true or false");

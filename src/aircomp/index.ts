@@ -33,6 +33,13 @@ export {
   type Scheme,
   schemes,
 } from "./design.ts";
+export {
+  type DeviceSelection,
+  type SelectionOptions,
+  type SelectionReason,
+  type SelectionRow,
+  selectDevices,
+} from "./device-selection.ts";
 export { createTransform, type Transform } from "./dft.ts";
 export {
   drawTrueChannel,
@@ -62,7 +69,7 @@ export {
   type SolverSpec,
   solverFields,
 } from "./link-spec.ts";
-export { type LowerBoundOptions, mseLowerBound } from "./lower-bound.ts";
+export { certifyDesign, type LowerBoundOptions, mseLowerBound } from "./lower-bound.ts";
 export type { Gradient } from "./packing.ts";
 export { type PathLoss, pathGains } from "./path-loss.ts";
 export { type DesignRow, type Effort, efforts, type LowerBound, type StopReason } from "./scheme.ts";

@@ -38,7 +38,7 @@ export interface LinkSpec {
 
 /** How the beamformers are searched. */
 export interface SolverSpec {
-  /** Default "alternating". */
+  /** Default "manifold". */
   readonly scheme?: Scheme;
   /** Default "default". */
   readonly effort?: Effort;
@@ -105,7 +105,7 @@ export const solverFields: {
   readonly effort: z.ZodDefault<z.ZodType<Effort, Effort>>;
   readonly seed: z.ZodDefault<z.ZodType<number, number>>;
 } = {
-  scheme: z.enum(schemes).default("alternating").describe("beamforming scheme"),
+  scheme: z.enum(schemes).default("manifold").describe("beamforming scheme"),
   effort: z.enum(efforts).default("default").describe("how long iterative schemes try"),
   seed: z.int().min(0).default(1).describe("seed of everything random in the solver"),
 };

@@ -1,7 +1,8 @@
 import { checkChoice, checkOptions } from "../core/index.ts";
 import { lowerBoundOf } from "./certificate.ts";
-import { type DesignOptions, transceiverProblem } from "./design.ts";
+import { type BeamformerDesign, type DesignOptions, transceiverProblem } from "./design.ts";
 import { type Effort, efforts, type LowerBound } from "./scheme.ts";
+import { type AnalogScheme, zeroForcingSchemes } from "./schemes/index.ts";
 
 export interface LowerBoundOptions
   extends Pick<
@@ -38,4 +39,21 @@ export function mseLowerBound(options: LowerBoundOptions): LowerBound | undefine
   checkOptions(options, "mseLowerBound", optionNames);
   const effort = checkChoice(options.effort ?? "default", "effort", efforts);
   return lowerBoundOf(transceiverProblem(options), options.zeroForcing ?? false, effort, options.signal);
+}
+
+/**
+ * The design with the lower bound that fits its scheme, for designs made with `certificate: false`; digital and ideal
+ * designs as they are.
+ *
+ * @param options the problem that the design was made for
+ * @throws InputError as `designBeamformers` does.
+ */
+export function certifyDesign(
+  design: BeamformerDesign,
+  options: Omit<LowerBoundOptions, "zeroForcing">,
+): BeamformerDesign {
+  if (design.kind !== "analog") return design;
+  const zeroForcing = zeroForcingSchemes.includes(design.scheme as AnalogScheme);
+  const lowerBound = mseLowerBound({ ...options, zeroForcing });
+  return lowerBound === undefined ? design : { ...design, lowerBound };
 }

@@ -2,11 +2,8 @@ import { ComplexStack } from "../linalg/index.ts";
 import * as kernel from "../linalg/kernels/index.ts";
 import { complexEuclidean, lbfgs, maxIterations, minimize, type Problem, power } from "../manifold/index.ts";
 import { createEigenvalueBound } from "./splitting-certificate.ts";
-import {
-  createSplittingRelaxation,
-  type SplittingProblem,
-  type SplittingRelaxation,
-} from "./splitting-relaxation.ts";
+import type { SplittingProblem } from "./splitting-problem.ts";
+import { createSplittingRelaxation, type SplittingRelaxation } from "./splitting-relaxation.ts";
 import type { TransceiverProblem } from "./updates.ts";
 
 export interface NoiseSplittingOptions {

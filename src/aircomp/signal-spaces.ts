@@ -1,5 +1,5 @@
 import * as kernel from "../linalg/kernels/index.ts";
-import type { SplittingProblem } from "./splitting-relaxation.ts";
+import type { SplittingProblem } from "./splitting-problem.ts";
 
 /**
  * The modes by which the server hears the devices: H_km = U diag(s) V^H, in slot m K + k with min(N_r, N_t) places.

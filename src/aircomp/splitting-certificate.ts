@@ -1,6 +1,6 @@
 import * as kernel from "../linalg/kernels/index.ts";
 import { waterFillingBound } from "./single-device.ts";
-import type { SplittingProblem } from "./splitting-relaxation.ts";
+import type { SplittingProblem } from "./splitting-problem.ts";
 
 /** What a splitting is made from, by slot m K + k; `most` = min(N_r, N_t) places each. */
 export interface SplittingFactors {

@@ -3,27 +3,7 @@ import { powerMultiplier } from "./secular.ts";
 import { signalSpaces } from "./signal-spaces.ts";
 import { anchoredMultiplier } from "./single-device.ts";
 import { createSplittingCertificate } from "./splitting-certificate.ts";
-
-/**
- * A design problem in the units of the bound: unit noise and unit budgets, with the channel sqrt(P_k d_k / sigma2) H_km
- * of every device and the weight alpha_k of its error (docs/certificates-mmse.md, section 5).
- */
-export interface SplittingProblem {
-  /** K */
-  readonly devices: number;
-  /** M */
-  readonly subcarriers: number;
-  /** N_r */
-  readonly receiveAntennas: number;
-  /** N_t */
-  readonly transmitAntennas: number;
-  /** S */
-  readonly streams: number;
-  /** [K, M, Nr, Nt] */
-  readonly channel: Float64Array;
-  /** alpha_k >= 0, K entries */
-  readonly gains: Float64Array;
-}
+import type { SplittingProblem } from "./splitting-problem.ts";
 
 /**
  * The convex problem whose multipliers are the best splitting of the noise (docs/certificates-mmse.md, section 4): with

@@ -1,4 +1,4 @@
-import { type BeamformerDesign, designBeamformers } from "../aircomp/index.ts";
+import { type BeamformerDesign, certifyDesign, designBeamformers } from "../aircomp/index.ts";
 import { randomStream } from "../core/index.ts";
 import { type GapResult, type GapTerms, optimalityGap, smallestSlope } from "./optimality-gap.ts";
 import {
@@ -101,7 +101,7 @@ export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks =
     found = { rank: best.rank, rows: [{ step: 0, rank: best.rank, gap: best.gap }], reason: "aborted" };
   }
   const row = table.get(found.rank)!;
-  const design = designs.at(found.rank);
+  const design = certified(problem, found.rank, designs.at(found.rank), hooks.signal);
   const { cap, onTrueChannel } = problem.distortionOf(design);
   return {
     rank: found.rank,
@@ -150,6 +150,29 @@ function search(
   }
 }
 
+/** The chosen design with what no design of its rank's power can be below. */
+function certified(
+  problem: RankProblem,
+  rank: number,
+  design: BeamformerDesign,
+  signal: AbortSignal | undefined,
+): BeamformerDesign {
+  const { channel, streams, noiseVariance, weights, correlation, solver } = problem;
+  if (solver.effort === "fast" || signal?.aborted === true) return design;
+  const { power } = problem.payloadAt(rank);
+  const { effort } = solver;
+  return certifyDesign(design, {
+    channel,
+    streams,
+    noiseVariance,
+    weights,
+    correlation,
+    power,
+    effort,
+    signal,
+  });
+}
+
 interface Designs {
   at(rank: number): BeamformerDesign;
   /** omega of that design. */
@@ -158,8 +181,7 @@ interface Designs {
 
 /**
  * One design per distinct power: that of the smallest rank r which has it. It starts from the design of rank
- * floor(r/2), at most 4.8 dB away. For correlated devices the first one starts from the design for R = I, which gets
- * further in the same number of iterations at high SNR, and is then never worse than that.
+ * floor(r/2), at most 4.8 dB away.
  */
 function createDesigns(problem: RankProblem, signal?: AbortSignal): Designs {
   const { channel, streams, noiseVariance, weights, correlation, solver } = problem;
@@ -186,14 +208,11 @@ function createDesigns(problem: RankProblem, signal?: AbortSignal): Designs {
         effort: parent === undefined && effort === "fast" ? "default" : effort,
         seed,
         signal,
+        certificate: false,
       } as const;
-      const from = parent ?? (correlation === undefined ? undefined : designBeamformers(common));
-      result = designBeamformers({
-        ...common,
-        correlation,
-        // receive beamformers of zero, the best for a channel of zero, are no start
-        initial: from?.kind === "analog" && from.receive.data.some((x) => x !== 0) ? from : undefined,
-      });
+      // receive beamformers of zero, the best for a channel of zero, are no start
+      const usable = parent?.kind === "analog" && parent.receive.data.some((x) => x !== 0);
+      result = designBeamformers({ ...common, correlation, initial: usable ? parent : undefined });
       known.set(key, result);
     }
     return result;

@@ -121,7 +121,7 @@ describe("designBeamformers refuses", () => {
 test("options that are undefined take their defaults", () => {
   const explicit = designBeamformers({
     ...options,
-    scheme: "alternating",
+    scheme: "manifold",
     effort: "default",
     weights: [1, 1, 1],
     seed: 1,

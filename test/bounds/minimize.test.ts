@@ -128,6 +128,7 @@ describe("omega(r)", () => {
       streams: 2,
       noiseVariance: 1,
       power: problem.payloadAt(1).power,
+      scheme: problem.solver.scheme,
       effort: "default",
     });
     expect(exhaustive.byRank[0]!.distortion).toBe(first.distortion);

@@ -148,7 +148,7 @@ describe("good scenarios", () => {
     const problem = rankProblem(least);
     expect([problem.streams, problem.noiseVariance, problem.maxRank]).toEqual([1, 1, 24]);
     expect(problem.solver).toMatchObject({
-      scheme: "alternating",
+      scheme: "manifold",
       effort: "default",
       seed: 1,
       rankSearch: "backtracking",

@@ -128,7 +128,7 @@ describe("airfold beamform", () => {
     expect(new Set(outputs).size).toBe(1);
     expect(JSON.parse(outputs[0]!)).toMatchObject({
       kind: "analog",
-      scheme: "alternating",
+      scheme: "manifold",
       schemaVersion: 1,
     });
   });

@@ -21,15 +21,20 @@ export interface Descent {
   gradientNorm: number;
   /** Iterations of all runs so far. */
   iterations: number;
+  /** Trials along lines of all runs so far. */
   trials: number;
 }
 
+/** Pairs of steps and gradient differences that are kept. */
 const MEMORY = 12;
+/** Most trials along one line. */
 const MAX_TRIALS = 12;
 /** Part of the linear decrease that is enough. */
 const ARMIJO = 1e-4;
+/** Part of the slope that is small enough: trials are cheap, so lines are searched more closely than usual. */
+const CURVATURE = 0.4;
 
-export function createDescent(objective: Objective, curvature = 0.4): Descent {
+export function createDescent(objective: Objective): Descent {
   const { size, direction } = objective;
   const steps = new Float64Array(MEMORY * size);
   const differences = new Float64Array(MEMORY * size);
@@ -79,7 +84,7 @@ export function createDescent(objective: Objective, curvature = 0.4): Descent {
       const f = objective.evaluate(t);
       const slope = objective.slope;
       const enough = f <= f0 + ARMIJO * t * slope0;
-      if (enough && Math.abs(slope) <= -curvature * slope0) {
+      if (enough && Math.abs(slope) <= -CURVATURE * slope0) {
         bestT = t;
         bestF = f;
         return f;

@@ -13,7 +13,6 @@ import { createSearch, type StartRecord } from "./search.ts";
 import { createStarts, type Relaxation, type StartKind } from "./starts.ts";
 
 export type { StartRecord } from "./search.ts";
-export type { StartKind } from "./starts.ts";
 
 /**
  * Why the design ended. `converged`: at a local minimax point to rounding. `max-iterations`: the finish ended before.

@@ -64,6 +64,7 @@ const ENOUGH_MEETINGS = 3;
 const SHARPNESS = 64;
 /** Decrease that ends its first descent; each further one a tenth. */
 const FIRST_DECREASE = 1e-4;
+/** Most rounds of multipliers and exact finish. */
 const MAX_ROUNDS = 8;
 /** A refined basin whose value is above the best by this is given up. */
 const HOPELESS = 2e-3;

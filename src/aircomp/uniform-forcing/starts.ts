@@ -36,7 +36,7 @@ export interface Relaxation {
   readonly rank: number;
   /** Share of each device in the smoothed maximum at V; sums to 1. */
   readonly share: Float64Array;
-  /** log of 1 / sum_m 1 / ||Hhat_km^H V_m||^2 ... one log g_k per device, of the relaxed problem. */
+  /** of the descent that found it */
   readonly iterations: number;
 }
 
