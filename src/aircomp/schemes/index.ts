@@ -6,10 +6,12 @@ import { manifoldScheme } from "./manifold.ts";
 import { scaScheme } from "./sca.ts";
 import { sdrScheme } from "./sdr.ts";
 import { subspaceScheme } from "./subspace.ts";
+import { uniformForcingScheme } from "./uniform-forcing.ts";
 
 /** What `designBeamformers` can be asked for; docs/choosing-a-scheme.md tells them apart. */
 export type AnalogScheme =
   | "manifold"
+  | "uniform-forcing"
   | "alternating"
   | "centroid"
   | "mrc"
@@ -20,6 +22,7 @@ export type AnalogScheme =
 
 export const analogSchemes: Readonly<Record<AnalogScheme, SchemeSolver>> = {
   manifold: manifoldScheme,
+  "uniform-forcing": uniformForcingScheme,
   alternating: alternatingScheme,
   centroid: subspaceScheme("centroid"),
   mrc: subspaceScheme("mrc"),
@@ -30,4 +33,4 @@ export const analogSchemes: Readonly<Record<AnalogScheme, SchemeSolver>> = {
 };
 
 /** Those that leave no misalignment: their MSE is noise, whatever the correlation of the devices. */
-export const zeroForcingSchemes: readonly AnalogScheme[] = ["sdr", "sca"];
+export const zeroForcingSchemes: readonly AnalogScheme[] = ["uniform-forcing", "sdr", "sca"];

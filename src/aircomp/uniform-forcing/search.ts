@@ -91,6 +91,8 @@ export function createSearch(
 
   /** Keeps the point if it is the best; multipliers of the finish if `settled`, else the shares. */
   function keep(peak: number, settled: boolean): boolean {
+    // what was reported last is the design of a search that was stopped
+    if (aborted() && bestPeak < Number.POSITIVE_INFINITY) return false;
     if (!(peak < bestPeak) && !(settled && peak === bestPeak && exact.converged && !bestConverged))
       return false;
     bestPeak = peak;
