@@ -94,8 +94,8 @@ const PAIRED = 3;
  * above the beamforming solver (docs/device-selection.md; the problem is that of Yang, Jiang, Shi and Ding, IEEE TWC
  * 19(3), 2020, with MMSE beamforming and in terms of omega).
  *
- * It is a heuristic; what it returns meets the threshold (or says that nothing does), and its size never shrinks when
- * the threshold grows. Deterministic: same input, same bits.
+ * It is a heuristic; what it returns meets the threshold (or says that nothing does), and the count never
+ * falls when the threshold grows. Deterministic: same input, same bits.
  *
  * @throws InputError on missing, unknown or impossible options, such as a required device that cannot be heard.
  */
@@ -107,7 +107,8 @@ export function selectDevices(options: SelectionOptions): DeviceSelection {
   if (search.isFeasible(all)) return search.finish("all-devices");
   const added = addGreedily(search);
   removeGreedily(search, all, added);
-  climb(search);
+  // for the count, sets of the next sizes have been searched already
+  if (options.objective === "weight") climb(search);
   return search.finish("local-optimum");
 }
 
@@ -195,7 +196,7 @@ function swap(search: Search, start: Candidate): Candidate {
   return current;
 }
 
-/** From the best set: additions, and exchanges for devices that are worth more, within the threshold. */
+/** From the best set: additions, and exchanges for devices of more weight, within the threshold. */
 function climb(search: Search): void {
   let current: Candidate | undefined;
   while (current !== search.incumbent() && search.isFeasible(search.incumbent()) && !search.isAborted()) {

@@ -14,7 +14,11 @@ export interface Panel {
   readonly rings?: readonly PanelRow[];
   /** A horizontal line, for example at the ratio 1. */
   readonly level?: number;
+  /** Names the panel, in a corner. */
+  readonly label?: { readonly text: string; readonly corner: Corner };
 }
+
+export type Corner = "top-left" | "top-right" | "bottom-left" | "bottom-right";
 
 export interface PanelRow {
   readonly series: string;
@@ -106,12 +110,31 @@ function panelSpec(chart: Chart, panel: Panel, next: Panel | undefined): Spec {
       encoding: { x, y },
     });
   }
+  if (panel.label !== undefined) layers.push(labelSpec(panel.label.text, panel.label.corner, panel.height));
   const marked = new Set(chart.series.filter(({ style }) => style.shape !== "none").map(({ key }) => key));
   const values = panel.rows.map((row) => ({
     ...row,
     marked: marked.has(row.series) && row.marked !== false,
   }));
   return { width, height: panel.height, data: { values }, layer: layers };
+}
+
+function labelSpec(text: string, corner: Corner, height: number): Spec {
+  const isLeft = corner.endsWith("left");
+  const isTop = corner.startsWith("top");
+  return {
+    data: { values: [{}] },
+    mark: {
+      type: "text",
+      text,
+      fontSize,
+      color: textColor,
+      align: isLeft ? "left" : "right",
+      baseline: isTop ? "top" : "bottom",
+      x: isLeft ? 6 : width - 6,
+      y: isTop ? 5 : height - 5,
+    },
+  };
 }
 
 interface Look {

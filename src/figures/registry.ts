@@ -1,7 +1,11 @@
 import { checkChoice, checkInteger, parseInput } from "../core/index.ts";
 import { brockett } from "./definitions/brockett.ts";
+import { certificate } from "./definitions/certificate.ts";
 import { convergence } from "./definitions/convergence.ts";
+import { correlation } from "./definitions/correlation.ts";
 import { distortionVersusAntennas } from "./definitions/distortion-versus-antennas.ts";
+import { distortionVersusDevices } from "./definitions/distortion-versus-devices.ts";
+import { distortionVersusSnr } from "./definitions/distortion-versus-snr.ts";
 import { dominantSubspace } from "./definitions/dominant-subspace.ts";
 import { gapVersusRank } from "./definitions/gap-versus-rank.ts";
 import { gapVersusRounds } from "./definitions/gap-versus-rounds.ts";
@@ -32,8 +36,12 @@ const figures: readonly Figure[] = [
   figure(gapVersusRank),
   figure(gapVersusSnr),
   figure(gapVersusRounds),
+  figure(correlation),
+  figure(distortionVersusSnr),
   figure(distortionVersusAntennas),
+  figure(distortionVersusDevices),
   figure(convergence),
+  figure(certificate),
   figure(dominantSubspace),
   figure(reflectingSurface),
   figure(brockett),

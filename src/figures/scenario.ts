@@ -56,6 +56,19 @@ export function referenceScenario(rankSearch: "exhaustive" | "backtracking"): Sc
   };
 }
 
+/**
+ * The link of the figures that compare beamformers: the reference experiment with 2 subcarriers and 2 taps, half the
+ * work for schemes that take long. Learning plays no part in them.
+ */
+export function beamformingScenario(): Scenario {
+  const { channel, solver, ...rest } = referenceScenario("backtracking");
+  return {
+    ...rest,
+    channel: { ...channel, subcarriers: 2, taps: 2 } as Scenario["channel"],
+    solver: { ...solver, effort: "default" },
+  };
+}
+
 /** What changes from point to point of a sweep. */
 export interface Point {
   /** Index of the channel realisation. */

@@ -7,7 +7,28 @@ import { geometricColumns, ratioColumns } from "./summary.ts";
 import type { Row } from "./types.ts";
 
 /** The scheme that the others are compared with. */
-export const baseScheme = "alternating";
+export const baseScheme = "manifold";
+
+/** How schemes are listed; a place here is also the place of the series style, the same in every figure. */
+const order: readonly string[] = [
+  "manifold",
+  "alternating",
+  "uniform-forcing",
+  "sca",
+  "sdr",
+  "centroid",
+  "mrc",
+  "random",
+  "channel-inversion",
+  "digital",
+];
+/** A scheme that is not listed takes a place behind the others. */
+const place = (scheme: string): number => (order.includes(scheme) ? order.indexOf(scheme) : order.length);
+
+/** Every scheme but error-free aggregation, whose distortion is 0. */
+export function comparedSchemes(): Scheme[] {
+  return schemes.filter((scheme) => scheme !== "ideal").sort((a, b) => place(a) - place(b));
+}
 
 /** Schemes to compare; the base must be among them. */
 export const schemeList: z.ZodType<Scheme[]> = z
@@ -17,11 +38,21 @@ export const schemeList: z.ZodType<Scheme[]> = z
 
 const labels: Partial<Readonly<Record<Scheme, string>>> = {
   mrc: "MRC",
+  sca: "SCA",
+  sdr: "SDR",
+  "uniform-forcing": "uniform forcing",
+  "channel-inversion": "channel inversion",
   ideal: "error-free",
 };
 
 export function schemeSeries(list: readonly Scheme[]): Series[] {
-  return seriesOf(list.map((key) => ({ key, label: labels[key] ?? key, reference: key === "ideal" })));
+  return seriesOf(
+    list.map((key) => ({ key, label: schemeLabel(key), reference: key === "ideal", style: place(key) })),
+  );
+}
+
+export function schemeLabel(scheme: Scheme): string {
+  return labels[scheme] ?? scheme;
 }
 
 /**
@@ -78,15 +109,16 @@ export function reach(points: readonly PanelRow[]): number[] {
   return points.flatMap(({ y, low, high }) => [y, low ?? y, high ?? y]);
 }
 
-/** A sentence on the runs of the base scheme that ended at their iteration limit, or nothing. */
+/** A sentence on the runs that ended at their iteration limit, or nothing. */
 export function limitNote(table: readonly Row[], channels: number): string {
   const counted = table.filter((row) => typeof row.converged === "number");
-  const parts: string[] = [];
-  for (const scheme of new Set(counted.map((row) => `${row.scheme}`))) {
+  const cases = new Map<number, string[]>();
+  for (const scheme of new Set(counted.map((row) => row.scheme as Scheme))) {
     const points = counted.filter((row) => row.scheme === scheme);
     const runs = points.length * channels;
     const short = runs - points.reduce((sum, row) => sum + numberIn(row, "converged"), 0);
-    if (short > 0) parts.push(`${scheme} in ${short} of ${runs} cases`);
+    if (short > 0) cases.set(runs, [...(cases.get(runs) ?? []), `${schemeLabel(scheme)} in ${short}`]);
   }
-  return parts.length === 0 ? "" : ` Stopped before convergence: ${parts.join(", ")}.`;
+  const parts = [...cases].map(([runs, counts]) => `${counts.join(", ")} of ${runs} cases`);
+  return parts.length === 0 ? "" : ` Stopped before convergence: ${parts.join("; ")}.`;
 }

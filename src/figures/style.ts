@@ -8,6 +8,12 @@ export interface SeriesStyle {
   readonly shape: string;
 }
 
+/** Marks that Vega has no name for, as SVG paths in a square from -1 to 1. */
+const saltire =
+  "M-0.95,-0.65L-0.65,-0.95L0,-0.3L0.65,-0.95L0.95,-0.65L0.3,0L0.95,0.65L0.65,0.95L0,0.3L-0.65,0.95L-0.95,0.65L-0.3,0Z";
+const star =
+  "M0,-1.1L0.26,-0.36L1.05,-0.34L0.42,0.14L0.65,0.89L0,0.44L-0.65,0.89L-0.42,0.14L-1.05,-0.34L-0.26,-0.36Z";
+
 const styles: readonly SeriesStyle[] = [
   { color: "#0072B2", dash: [1, 0], shape: "circle" },
   { color: "#D55E00", dash: [7, 2.5], shape: "square" },
@@ -16,6 +22,9 @@ const styles: readonly SeriesStyle[] = [
   { color: "#56B4E9", dash: [4, 1.5], shape: "triangle-down" },
   { color: "#E69F00", dash: [10, 3], shape: "cross" },
   { color: "#555555", dash: [3, 3, 1, 3], shape: "triangle-right" },
+  { color: "#882255", dash: [1.5, 1.5], shape: saltire },
+  { color: "#7A5C00", dash: [12, 2, 2, 2, 2, 2], shape: star },
+  { color: "#332288", dash: [5, 5], shape: "triangle-left" },
 ];
 /** Error-free aggregation and other references: black, thin, without marks. */
 const reference: SeriesStyle = { color: "#000000", dash: [1, 2.5], shape: "none" };
@@ -28,13 +37,15 @@ export interface Series {
   readonly style: SeriesStyle;
 }
 
-/** Series in the order of the legend. */
-export function seriesOf(names: readonly { key: string; label: string; reference?: boolean }[]): Series[] {
+/** Series in the order of the legend. Those without a number of their own (their place in `styles`) take the next. */
+export function seriesOf(
+  names: readonly { key: string; label: string; reference?: boolean; style?: number }[],
+): Series[] {
   let next = 0;
-  return names.map(({ key, label, reference: isReference }) => ({
+  return names.map(({ key, label, reference: isReference, style }) => ({
     key,
     label,
-    style: isReference === true ? reference : styles[next++ % styles.length]!,
+    style: isReference === true ? reference : styles[(style ?? next++) % styles.length]!,
   }));
 }
 

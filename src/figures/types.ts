@@ -6,8 +6,12 @@ export type FigureName =
   | "gap-versus-rank"
   | "gap-versus-snr"
   | "gap-versus-rounds"
+  | "correlation"
+  | "distortion-versus-snr"
   | "distortion-versus-antennas"
+  | "distortion-versus-devices"
   | "convergence"
+  | "certificate"
   | "dominant-subspace"
   | "reflecting-surface"
   | "brockett";

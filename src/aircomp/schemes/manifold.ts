@@ -5,6 +5,7 @@ import type { Effort, SchemeContext, SchemeResult } from "../scheme.ts";
 import { bestAmplitude } from "../start.ts";
 import { receiveSubspace } from "../subspaces.ts";
 import { createBlockUpdates, type TransceiverProblem } from "../updates.ts";
+import { forceAlignable } from "./uniform-forcing.ts";
 
 /** How much an effort tries. */
 interface Budget {
@@ -12,6 +13,8 @@ interface Budget {
   readonly randomStarts: number;
   /** Random starts at the noise of -10 dB: they meet in fewer and better valleys. */
   readonly deepStarts: number;
+  /** Of the uniform-forcing solution that one run starts from. */
+  readonly forcing: Effort;
   /** How many runs go beyond 0 dB. */
   readonly finalists: number;
   /** The last descent ends when a few iterations together lower the cost by at most this fraction. */
@@ -21,9 +24,30 @@ interface Budget {
 }
 
 const budgets: Readonly<Record<Effort, Budget>> = {
-  fast: { randomStarts: 0, deepStarts: 0, finalists: 1, tolerance: 1e-4, maxIterations: 100 },
-  default: { randomStarts: 8, deepStarts: 4, finalists: 3, tolerance: 1e-8, maxIterations: 1000 },
-  thorough: { randomStarts: 40, deepStarts: 20, finalists: 10, tolerance: 1e-10, maxIterations: 5000 },
+  fast: {
+    randomStarts: 0,
+    deepStarts: 0,
+    forcing: "fast",
+    finalists: 1,
+    tolerance: 1e-4,
+    maxIterations: 100,
+  },
+  default: {
+    randomStarts: 8,
+    deepStarts: 4,
+    forcing: "default",
+    finalists: 3,
+    tolerance: 1e-8,
+    maxIterations: 1000,
+  },
+  thorough: {
+    randomStarts: 40,
+    deepStarts: 20,
+    forcing: "thorough",
+    finalists: 10,
+    tolerance: 1e-10,
+    maxIterations: 5000,
+  },
 };
 
 /** The tolerance of descents that only prepare the next one, and of those that find out which start is good. */
@@ -39,7 +63,7 @@ const SAME = 1e-3;
  * hardly changes above 0 dB. So every run starts at a noise variance raised to an SNR of 0 or -10 dB and follows its
  * minimum down to the true noise in steps of about 10 dB (continuation). The first, from the better of two informed
  * subspaces, goes all the way. The others are compared at 0 dB: those that have met another are dropped, and only the
- * best go on. Every iterate is a feasible design whose MSE at the true noise is known; the rows are the best so far.
+ * best go on. One more run starts from the uniform-forcing solution. Every iterate is a feasible design whose MSE at the true noise is known; the rows are the best so far.
  *
  * With a start of the caller's own there is one run, at the true noise.
  */
@@ -71,6 +95,15 @@ export function manifoldScheme(problem: TransceiverProblem, context: SchemeConte
   const start = search.enter(informed!);
   search.begin(start);
   const first = follow(start, true);
+
+  // the design without misalignment is a good start at any SNR, once its amplitude fits
+  const { hooks, seed } = context;
+  const forced = forceAlignable(problem, { effort: budget.forcing, seed, hooks }).found.receive;
+  if (forced.some((x) => x !== 0) && forced.every(Number.isFinite)) {
+    const { subcarriers, receiveAntennas, streams } = problem;
+    const basis = new ComplexStack([subcarriers, receiveAntennas, streams], forced);
+    search.descend(search.enter(scaledStart(problem, basis, 0)), 0, ROUGH);
+  }
 
   const screened: Candidate[] = [];
   const screen = (start: Float64Array): void => {

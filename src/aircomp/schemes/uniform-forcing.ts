@@ -1,5 +1,9 @@
 import type { DesignRow, SchemeContext, SchemeResult, StopReason } from "../scheme.ts";
-import { type UniformForcingReason, uniformForcing } from "../uniform-forcing/index.ts";
+import {
+  type UniformForcingReason,
+  type UniformForcingResult,
+  uniformForcing,
+} from "../uniform-forcing/index.ts";
 import { createBlockUpdates, type TransceiverProblem } from "../updates.ts";
 
 const reasons: Readonly<Record<UniformForcingReason, StopReason>> = {
@@ -15,35 +19,18 @@ const reasons: Readonly<Record<UniformForcingReason, StopReason>> = {
  * without power or with a channel of rank below S, stay silent; what they miss counts, and the reason is `infeasible`.
  */
 export function uniformForcingScheme(problem: TransceiverProblem, context: SchemeContext): SchemeResult {
-  const { effort, seed, hooks, initial } = context;
-  const updates = createBlockUpdates(problem);
-  const uncertain = problem.errorVariance !== undefined;
-  let served = problem;
-  let missed = 0;
+  const { hooks } = context;
   const rows: DesignRow[] = [];
   const record = (mse: number): void => {
     const row = { iteration: rows.length, mse };
     rows.push(row);
     hooks.onProgress?.(row);
   };
-  const solve = (): ReturnType<typeof uniformForcing> =>
-    uniformForcing(served, {
-      effort,
-      seed,
-      ...(initial === undefined ? {} : { initial }),
-      ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
-      // with estimation errors the MSE is known at the end only
-      ...(uncertain ? {} : { onProgress: (row: DesignRow) => record(row.mse + missed) }),
-    });
-  let found = solve();
-  const silent = found.unservedDevices;
-  if (silent.length > 0) {
-    served = { ...problem, weights: problem.weights.map((w, k) => (silent.includes(k) ? 0 : w)) };
-    missed = missedBy(problem, silent);
-    if (served.weights.some((w) => w > 0)) found = solve();
-  }
+  // with estimation errors the MSE is known at the end only
+  const uncertain = problem.errorVariance !== undefined;
+  const { found, silent } = forceAlignable(problem, context, uncertain ? undefined : record);
   const { receive, transmit } = found;
-  const mse = updates.mse(receive, transmit);
+  const mse = createBlockUpdates(problem).mse(receive, transmit);
   if (rows.length === 0 || mse < rows.at(-1)!.mse * (1 - 1e-11)) record(mse);
   const ended = reasons[found.reason];
   return {
@@ -54,6 +41,29 @@ export function uniformForcingScheme(problem: TransceiverProblem, context: Schem
     reason: silent.length > 0 && ended !== "aborted" ? "infeasible" : ended,
     rows,
   };
+}
+
+/** Uniform forcing of all devices but those that cannot be aligned. `record` gets the MSE of every row. */
+export function forceAlignable(
+  problem: TransceiverProblem,
+  { effort, seed, hooks, initial }: SchemeContext,
+  record?: (mse: number) => void,
+): { readonly found: UniformForcingResult; readonly silent: readonly number[] } {
+  let missed = 0;
+  const solve = (served: TransceiverProblem): UniformForcingResult =>
+    uniformForcing(served, {
+      effort,
+      seed,
+      ...(initial === undefined ? {} : { initial }),
+      ...(hooks.signal === undefined ? {} : { signal: hooks.signal }),
+      ...(record === undefined ? {} : { onProgress: ({ mse }) => record(mse + missed) }),
+    });
+  const found = solve(problem);
+  const silent = found.unservedDevices;
+  const weights = problem.weights.map((w, k) => (silent.includes(k) ? 0 : w));
+  if (silent.length === 0 || weights.every((w) => w === 0)) return { found, silent };
+  missed = missedBy(problem, silent);
+  return { found: solve({ ...problem, weights }), silent };
 }
 
 /** S M sum_kj R_kj w_k w_j over the silent devices: their E_km is -w_k I. */

@@ -165,12 +165,15 @@ function beamformers(
 ): { receive: Float64Array; transmit: Float64Array } {
   const { subcarriers, transmitAntennas: nt, streams: s } = problem;
   const { devices, offset, index } = scaled;
+  // a search that was stopped leaves a point of another length
+  const unit = 1 / Math.sqrt(kernel.squaredNorm(point, 0, point.length / 2));
+  const direction = point.map((x) => unit * x);
   const amplitude = Math.exp(0.5 * peak);
-  const receive = point.map((x) => amplitude * x);
+  const receive = direction.map((x) => amplitude * x);
   const block = 2 * nt * s;
   const transmit = new Float64Array(problem.devices * subcarriers * block);
   const g = new Float64Array(devices * subcarriers * block);
-  createProducts(scaled).forward(g, point);
+  createProducts(scaled).forward(g, direction);
   // B = w Q R^{-H}: Q is left in g, R^{-1} in `inverse`
   const inverse = new Float64Array(s === 1 ? 1 : 2 * s * s);
   const factorise = createFactorisation(nt, s);

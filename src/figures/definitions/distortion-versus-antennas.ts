@@ -1,31 +1,28 @@
 import { z } from "zod";
+import { channelFromSpec } from "../../aircomp/index.ts";
+import { sweepAxis } from "../axes.ts";
 import {
-  channelFrom,
-  channelFromSpec,
-  designBeamformers,
-  powerFromSnr,
-  type Scheme,
-  type TrueChannel,
-} from "../../aircomp/index.ts";
-import { InputError } from "../../core/index.ts";
-import { ComplexStack } from "../../linalg/index.ts";
-import { logAxis, sweepAxis } from "../axes.ts";
-import { chartSpec } from "../chart.ts";
-import { allRows, commonFields, countList, referenceScenario, scenarioAt } from "../scenario.ts";
-import { compareSchemes, limitNote, reach, schemeList, schemePoints, schemeSeries } from "../schemes.ts";
-import type { FigureDefinition, Row, ScenarioParameters } from "../types.ts";
+  type DistortionParameters,
+  designRow,
+  distortionFields,
+  distortionSpec,
+  distortionTable,
+  firstAntennas,
+  resized,
+  usualParameters,
+} from "../distortion.ts";
+import { countList, scenarioAt } from "../scenario.ts";
+import type { FigureDefinition, Row } from "../types.ts";
 
-export interface DistortionVersusAntennasParameters extends ScenarioParameters {
+export interface DistortionVersusAntennasParameters extends DistortionParameters {
   readonly receiveAntennas: readonly number[];
   readonly snrDb: number;
-  readonly schemes: readonly Scheme[];
 }
 
 const schema: z.ZodType<DistortionVersusAntennasParameters> = z.strictObject({
-  ...commonFields,
+  ...distortionFields,
   receiveAntennas: countList,
   snrDb: z.number().min(-100).max(100),
-  schemes: schemeList,
 });
 
 /** The distortion against the number of receive antennas, per beamforming scheme; the channels are nested. */
@@ -33,74 +30,34 @@ export const distortionVersusAntennas: FigureDefinition<DistortionVersusAntennas
   name: "distortion-versus-antennas",
   schema,
   parameters: (quick) => ({
-    channels: quick ? 2 : 16,
-    firstSeed: 1,
-    scenario: referenceScenario("backtracking"),
+    ...usualParameters(quick),
     receiveAntennas: quick ? [4, 8, 16] : [4, 6, 8, 12, 16, 24, 32],
     snrDb: 10,
-    schemes: ["alternating", "centroid", "mrc", "random"],
   }),
   taskCount: ({ channels }) => channels,
   runTask(parameters, channel) {
-    const { receiveAntennas, snrDb, schemes } = parameters;
-    const { channel: spec, link = {}, solver = {} } = scenarioAt(parameters, { channel, snrDb });
-    if (!("receiveAntennas" in spec)) {
-      throw new InputError("parameters.scenario.channel.model", '"given"', "a model with receiveAntennas");
-    }
-    const full = channelFromSpec({ ...spec, receiveAntennas: Math.max(...receiveAntennas) });
-    const noiseVariance = link.noiseVariance ?? 1;
-    const rows: Row[] = [];
-    for (const antennas of receiveAntennas) {
+    const { receiveAntennas, snrDb, schemes, efforts } = parameters;
+    const scenario = scenarioAt(parameters, { channel, snrDb });
+    const full = channelFromSpec(resized(scenario, { receiveAntennas: Math.max(...receiveAntennas) }));
+    const rows = receiveAntennas.flatMap((antennas) => {
       const nested = firstAntennas(full, antennas);
-      for (const scheme of schemes) {
-        const { distortion, iterations, converged } = designBeamformers({
-          channel: nested,
-          streams: link.streams ?? 1,
-          power: powerFromSnr(snrDb, full.devices, full.subcarriers, noiseVariance),
-          noiseVariance,
-          scheme,
-          effort: solver.effort,
-          seed: solver.seed,
-        });
-        rows.push({ channel, scheme, receiveAntennas: antennas, distortion, iterations, converged });
-      }
-    }
+      return schemes.map((scheme): Row => {
+        return {
+          channel,
+          receiveAntennas: antennas,
+          ...designRow(scenario, nested, scheme, efforts[scheme]),
+        };
+      });
+    });
     return { rows };
   },
-  table({ schemes, receiveAntennas }, results) {
-    const sweep = { name: "receiveAntennas", values: receiveAntennas };
-    return compareSchemes(allRows(results), schemes, "distortion", sweep, (rows) => ({
-      converged: rows.filter((row) => row.converged === true).length,
-    }));
-  },
-  spec({ schemes, receiveAntennas, channels, snrDb }, table) {
-    const name = "receiveAntennas";
-    const values = schemePoints(table, "distortion", name, { band: false });
-    const ratios = schemePoints(table, "distortion ratio to alternating", name, { band: true });
-    return chartSpec({
+  table: ({ schemes, receiveAntennas }, results) =>
+    distortionTable(schemes, { name: "receiveAntennas", values: receiveAntennas }, results),
+  spec: (parameters, table) =>
+    distortionSpec(parameters, table, {
+      sweep: "receiveAntennas",
+      x: sweepAxis("Receive antennas", parameters.receiveAntennas, true),
       description: "Distortion against the number of receive antennas per beamforming scheme",
-      x: sweepAxis("Receive antennas", receiveAntennas, true),
-      series: schemeSeries(schemes),
-      panels: [
-        { height: 180, y: logAxis("Distortion ω", reach(values)), rows: values },
-        { height: 110, y: logAxis("Ratio to alternating", [1, ...reach(ratios)]), rows: ratios, level: 1 },
-      ],
-      note:
-        `SNR ${snrDb} dB. Geometric mean over ${channels} channels; smaller arrays are parts of larger ones. ` +
-        `Below: the same channels compared, band: 95 % t-interval of the paired log-ratios.${limitNote(table, channels)}`,
-    });
-  },
+      note: `SNR ${parameters.snrDb} dB. Smaller arrays are parts of larger ones.`,
+    }),
 };
-
-/** The channel to the first antennas of the server. */
-function firstAntennas(channel: TrueChannel, antennas: number): TrueChannel {
-  const { devices, subcarriers, transmitAntennas } = channel;
-  const stack = new ComplexStack([devices, subcarriers, antennas, transmitAntennas]);
-  for (let k = 0; k < devices; k++) {
-    for (let m = 0; m < subcarriers; m++) {
-      const { data } = stack.at(k, m);
-      data.set(channel.matrices.at(k, m).data.subarray(0, data.length));
-    }
-  }
-  return channelFrom(stack);
-}

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Scheme } from "../../aircomp/index.ts";
 import { minimizeOptimalityGap } from "../../bounds/index.ts";
 import { labelled, logAxis, sweepAxis } from "../axes.ts";
 import { chartSpec, type PanelRow } from "../chart.ts";
@@ -12,6 +13,7 @@ import {
   scenarioAt,
   where,
 } from "../scenario.ts";
+import { baseScheme } from "../schemes.ts";
 import { gapTitle, seriesOf, signed } from "../style.ts";
 import { geometricColumns, infiniteNote } from "../summary.ts";
 import type { FigureDefinition, Row, ScenarioParameters } from "../types.ts";
@@ -43,7 +45,7 @@ export const gapVersusRank: FigureDefinition<GapVersusRankParameters> = {
   runTask(parameters, channel) {
     const { energySymbols } = parameters;
     const rows: Row[] = [];
-    const run = (snrDb: number, scheme: "alternating" | "ideal"): void => {
+    const run = (snrDb: number, scheme: Scheme): void => {
       const solver = { scheme, rankSearch: "exhaustive" } as const;
       const found = minimizeOptimalityGap(scenarioAt(parameters, { channel, snrDb, energySymbols, solver }));
       for (const { rank, gap, distortion, terms } of found.byRank) {
@@ -51,7 +53,7 @@ export const gapVersusRank: FigureDefinition<GapVersusRankParameters> = {
         rows.push({ channel, scheme, snrDb, rank, gap: cell(gap), distortion, air: cell(air), residual });
       }
     };
-    for (const snrDb of parameters.snrDb) run(snrDb, "alternating");
+    for (const snrDb of parameters.snrDb) run(snrDb, baseScheme);
     run(parameters.snrDb[0]!, "ideal");
     return { rows };
   },
@@ -69,7 +71,7 @@ export const gapVersusRank: FigureDefinition<GapVersusRankParameters> = {
       const best = values.indexOf(Math.min(...values));
       table.push(...means.map((row, i): Row => ({ ...row, optimum: i === best })));
     };
-    for (const snrDb of sweep) curve("alternating", snrDb, where(rows, { scheme: "alternating", snrDb }));
+    for (const snrDb of sweep) curve(baseScheme, snrDb, where(rows, { scheme: baseScheme, snrDb }));
     curve("ideal", null, where(rows, { scheme: "ideal" }));
     return table;
   },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Scheme } from "../../aircomp/index.ts";
 import { minimizeOptimalityGap, optimalityGap, rankProblem } from "../../bounds/index.ts";
 import { labelled, logAxis, sweepAxis } from "../axes.ts";
 import { chartSpec, type PanelRow } from "../chart.ts";
@@ -12,6 +13,7 @@ import {
   scenarioAt,
   where,
 } from "../scenario.ts";
+import { baseScheme } from "../schemes.ts";
 import { gapTitle, seriesOf, signed } from "../style.ts";
 import { geometricColumns, infiniteNote } from "../summary.ts";
 import type { FigureDefinition, Row, ScenarioParameters } from "../types.ts";
@@ -48,7 +50,7 @@ export const gapVersusRounds: FigureDefinition<GapVersusRoundsParameters> = {
     const { rounds, energySymbols } = parameters;
     const last = Math.max(...rounds);
     const rows: Row[] = [];
-    const run = (snrDb: number, scheme: "alternating" | "ideal"): void => {
+    const run = (snrDb: number, scheme: Scheme): void => {
       const at = scenarioAt(parameters, { channel, snrDb, energySymbols, solver: { scheme } });
       const scenario = { ...at, learning: { ...at.learning, rounds: last } };
       const { rank, distortion } = minimizeOptimalityGap(scenario);
@@ -58,7 +60,7 @@ export const gapVersusRounds: FigureDefinition<GapVersusRoundsParameters> = {
         rows.push({ channel, scheme, snrDb, rounds: count, rank, gap: cell(gap), distortion });
       }
     };
-    for (const snrDb of parameters.snrDb) run(snrDb, "alternating");
+    for (const snrDb of parameters.snrDb) run(snrDb, baseScheme);
     run(parameters.snrDb[0]!, "ideal");
     return { rows };
   },
@@ -69,7 +71,7 @@ export const gapVersusRounds: FigureDefinition<GapVersusRoundsParameters> = {
         const at = where(rows, { scheme, rounds: count, ...(snrDb === null ? {} : { snrDb }) });
         return { scheme, snrDb, rounds: count, ...geometricColumns(at.map((row) => numberIn(row, "gap"))) };
       });
-    return [...sweep.flatMap((snrDb) => curve("alternating", snrDb)), ...curve("ideal", null)];
+    return [...sweep.flatMap((snrDb) => curve(baseScheme, snrDb)), ...curve("ideal", null)];
   },
   spec({ snrDb, channels, rounds }, table) {
     const points = table.filter((row) => typeof row.value === "number").map((row) => pointOf(row, rounds));
