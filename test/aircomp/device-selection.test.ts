@@ -83,7 +83,7 @@ describe("against every set", () => {
       const drawn = problem(seed);
       const { devices } = drawn.channel;
       const weights = objective === "count" ? new Array<number>(devices).fill(1) : someWeights(devices, seed);
-      const part = 0.65 + 0.33 * randomStream(seed, "threshold").uniform();
+      const part = 0.8 + 0.18 * randomStream(seed, "threshold").uniform();
       const options = { ...asking({ ...drawn, weights }, part), objective };
       const found = selectDevices(options);
       const best = selectDevices({ ...options, exhaustive: true });
