@@ -1,3 +1,4 @@
+import * as kernel from "../linalg/kernels/index.ts";
 import type { DesignRow, Hooks, SchemeResult, StopReason, StopRule } from "./scheme.ts";
 import { createBlockUpdates, type TransceiverProblem } from "./updates.ts";
 
@@ -6,6 +7,12 @@ import { createBlockUpdates, type TransceiverProblem } from "./updates.ts";
  * series of ratio d_t / d_{t-1}, have d_t ratio / (1 - ratio) to come; that must be below this fraction of the MSE.
  */
 const REMAINING = 0.01;
+/**
+ * A relative change of the receive beamformers that is rounding. An iteration moves towards a fixed point by about the
+ * noise over the received power of the way, so that this says something only up to some SNR.
+ */
+const FIXED = 1e-12;
+const MILD = 1e6;
 
 /**
  * Alternating minimisation: the exact transmit update, then the exact receive update, until the MSE no longer
@@ -32,6 +39,7 @@ export function alternate(
   let mse = updates.mse(receive, transmit);
   const rows: DesignRow[] = [{ iteration: 0, mse }];
   hooks.onProgress?.(rows[0]!);
+  const mild = strongestSnr(problem) <= MILD;
   let reason: StopReason = "max-iterations";
   let iteration = 0;
   let lastDecrease = 0;
@@ -43,8 +51,8 @@ export function alternate(
     }
     const next = updates.receive(nextReceive, nextTransmit);
     if (!(next < mse)) {
-      const settled = remaining <= REMAINING * mse ? "relative-decrease" : "stalled";
-      reason = next >= mse ? settled : "not-finite";
+      const settled = remaining <= REMAINING * mse || (mild && sameBeams(nextReceive, receive));
+      reason = next >= mse ? (settled ? "relative-decrease" : "stalled") : "not-finite";
       break;
     }
     const decrease = mse - next;
@@ -71,4 +79,28 @@ export function alternate(
     updates.transmit(nextTransmit, receive);
   }
   return { receive, transmit, mse, iterations: iteration, reason, rows };
+}
+
+/** Whether an update has changed the beamformers by no more than rounding: a fixed point. */
+function sameBeams(next: Float64Array, last: Float64Array): boolean {
+  let change = 0;
+  let size = 0;
+  for (let i = 0; i < last.length; i++) {
+    change += (next[i]! - last[i]!) ** 2;
+    size += last[i]! ** 2;
+  }
+  return change <= FIXED * FIXED * size;
+}
+
+/** max_k P_k ||H_k||^2 / sigma2. */
+function strongestSnr({ devices, channel, power, noiseVariance }: TransceiverProblem): number {
+  const size = channel.length / devices;
+  let strongest = 0;
+  for (let k = 0; k < devices; k++) {
+    strongest = Math.max(
+      strongest,
+      (power[k]! / noiseVariance) * kernel.squaredNorm(channel, k * size, size / 2),
+    );
+  }
+  return strongest;
 }

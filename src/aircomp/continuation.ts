@@ -1,5 +1,6 @@
 import * as kernel from "../linalg/kernels/index.ts";
 import { type StopReason as DescentReason, iterate, lbfgs, type StopRule } from "../manifold/index.ts";
+import { isDiagonal } from "./correlation.ts";
 import { type ReducedSpace, receiveSpace } from "./reduced.ts";
 import { transmitSpace } from "./reduced-transmit.ts";
 import type { DesignRow, Hooks, SchemeResult, StopReason } from "./scheme.ts";
@@ -13,8 +14,9 @@ export interface Candidate {
 
 const WINDOW = 5;
 const MEMORY = 30;
-/** How often, and for how many tolerances of improvement, a descent is taken up again. */
+/** How often, and for how many tolerances of improvement, a descent is taken up again; then exact updates go on alone. */
 const ATTEMPTS = 5;
+const UPDATES = 100;
 const CLEARLY = 10;
 
 /** Descents that share one record of the best design at the true noise. */
@@ -41,8 +43,7 @@ export function createContinuation(
   maxIterations: number,
 ): Continuation {
   const { correlation, devices } = problem;
-  const separable = correlation?.every((r, i) => r === 0 || i % (devices + 1) === 0) ?? true;
-  return separable
+  return correlation === undefined || isDiagonal(correlation, devices)
     ? continuationIn(receiveSpace(problem), hooks, maxIterations)
     : continuationIn(transmitSpace(problem), hooks, maxIterations);
 }
@@ -102,10 +103,13 @@ function continuationIn<P>(space: ReducedSpace<P>, hooks: Hooks, maxIterations: 
   const settle: Continuation["settle"] = (start, tolerance) => {
     let found = descend(start, 0, tolerance);
     // a descent that slows down at a saddle looks like one that has arrived
-    for (let attempt = 0; attempt < ATTEMPTS && reason === "relative-decrease"; attempt++) {
+    for (let attempt = 1; reason === "relative-decrease" && !aborted(); attempt++) {
       const { state, mse } = space.update(found.state);
       if (!(mse < found.cost * (1 - CLEARLY * tolerance))) break;
-      found = descend(state, 0, tolerance);
+      note(state, mse);
+      const next = attempt <= ATTEMPTS ? descend(state, 0, tolerance) : undefined;
+      found = next !== undefined && next.cost < mse ? next : { state, cost: mse };
+      if (attempt === UPDATES) reason = "max-iterations";
     }
     if (found.cost <= settledMse) {
       settledMse = found.cost;

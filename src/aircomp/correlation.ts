@@ -51,7 +51,7 @@ export interface CorrelationFactor {
 }
 
 /** A second moment below this fraction of the largest is below rounding, even in products with the others. */
-const NO_POWER = 1e-30;
+export const NO_POWER = 1e-30;
 
 /**
  * R = L L^T by Cholesky with diagonal pivoting, on R scaled to a unit diagonal; stops at its numerical rank. Sums of
@@ -138,4 +138,9 @@ function checkPositiveSemidefinite(matrix: Float64Array, n: number, field: strin
 /** Whether R = I, exactly. */
 export function isIdentity(matrix: Float64Array, n: number): boolean {
   return matrix.every((r, i) => r === (i % (n + 1) === 0 ? 1 : 0));
+}
+
+/** Whether no two devices are correlated. */
+export function isDiagonal(matrix: Float64Array, n: number): boolean {
+  return matrix.every((r, i) => r === 0 || i % (n + 1) === 0);
 }

@@ -1,6 +1,7 @@
 import {
   checkChoice,
   checkInteger,
+  checkNumber,
   checkNumbers,
   checkOptions,
   checkSeed,
@@ -52,11 +53,14 @@ export interface DesignOptions extends Hooks {
   readonly correlation?: DeviceCorrelation;
   /** Default "manifold". */
   readonly scheme?: Scheme;
-  /** How long iterative schemes try: at most 50, 500 or 20000 iterations. Default "default". */
+  /**
+   * How long iterative schemes try: tens to hundreds of milliseconds, up to seconds, or much longer for a small cell;
+   * every scheme has its own measure (docs/choosing-a-scheme.md). Default "default".
+   */
   readonly effort?: Effort;
   /**
-   * Compute `lowerBound`, which takes about the time of a fast design. Default: true, except for effort "fast" and for
-   * the schemes "digital" and "ideal", which have none.
+   * Compute `lowerBound`: tens of milliseconds for a small cell, in proportion to K and M. Default: true, except for
+   * effort "fast" and for the schemes "digital" and "ideal", which have none.
    */
   readonly certificate?: boolean;
   /** Start of the iterative schemes: the receive beamformers of another design for the same shapes. */
@@ -87,7 +91,10 @@ export interface AnalogDesign extends DesignCommon {
   readonly receive: ComplexStack;
   /** B, [K, M, Nt, S] */
   readonly transmit: ComplexStack;
-  /** What no design can be below (of the zero-forcing schemes: no zero-forcing design); absent where nothing is proved. */
+  /**
+   * What `mse` of no design can be below; for "uniform-forcing", "sdr" and "sca" (kind "uniform-forcing-dual") of no
+   * design without misalignment: others may be. Absent where nothing is proved.
+   */
   readonly lowerBound?: LowerBound;
 }
 
@@ -140,10 +147,12 @@ export function designBeamformers(options: DesignOptions): BeamformerDesign {
   if (scheme === "digital") return digitalDesign(problem);
   const solved = analogSchemes[scheme](problem, context);
   const { signal } = context.hooks;
-  const wanted = options.certificate ?? context.effort !== "fast";
+  const zeroForcing = zeroForcingSchemes.includes(scheme);
+  const possible = !(zeroForcing && solved.reason === "infeasible");
+  const wanted = possible && (options.certificate ?? context.effort !== "fast");
   const lowerBound =
     wanted && signal?.aborted !== true
-      ? lowerBoundOf(problem, zeroForcingSchemes.includes(scheme), context.effort, signal)
+      ? lowerBoundOf(problem, zeroForcing, context.effort, signal)
       : undefined;
   return { ...analogDesign(scheme, problem, solved), ...(lowerBound === undefined ? {} : { lowerBound }) };
 }
@@ -157,21 +166,47 @@ export function designFrom(value: unknown, field = "design"): BeamformerDesign {
   if (value === null || typeof value !== "object") throw new InputError(field, describe(value), "a design");
   const record = value as Record<string, unknown>;
   const kind = checkChoice(record["kind"], `${field}.kind`, ["analog", "digital", "ideal"]);
-  const common = {
-    ...(record as unknown as DesignCommon),
-    streams: checkInteger(record["streams"], `${field}.streams`, 1),
-    weights: Array.from(checkNumbers(record["weights"], `${field}.weights`, undefined, 0)),
-  };
-  if (kind === "ideal") return { ...common, kind };
-  if (kind === "digital") {
-    const bits = checkNumbers(record["bits"], `${field}.bits`, common.weights.length, 0, MOST_BITS);
-    return { ...(common as unknown as DigitalDesign), kind, bits: Array.from(bits) };
-  }
+  const streams = checkInteger(record["streams"], `${field}.streams`, 1);
+  const weights = Array.from(checkNumbers(record["weights"], `${field}.weights`, undefined, 0));
   const stack = (name: "receive" | "transmit"): ComplexStack => {
     const { shape, data } = fromComplexJson(record[name], `${field}.${name}`);
     return new ComplexStack(shape, data);
   };
-  return { ...common, kind, receive: stack("receive"), transmit: stack("transmit") };
+  const beams = kind === "analog" ? { receive: stack("receive"), transmit: stack("transmit") } : undefined;
+  if (beams !== undefined) checkBeams(beams, streams, field);
+  const bits =
+    kind === "digital"
+      ? Array.from(checkNumbers(record["bits"], `${field}.bits`, weights.length, 0, MOST_BITS))
+      : undefined;
+  const converged = record["converged"];
+  if (typeof converged !== "boolean") {
+    throw new InputError(`${field}.converged`, describe(converged), "true or false");
+  }
+  const common = {
+    ...(record as unknown as DesignCommon),
+    scheme: checkChoice(record["scheme"], `${field}.scheme`, schemes),
+    mse: checkNumber(record["mse"], `${field}.mse`, 0),
+    distortion: checkNumber(record["distortion"], `${field}.distortion`, 0),
+    converged,
+    streams,
+    weights,
+  };
+  if (beams !== undefined) return { ...common, kind: "analog", ...beams };
+  if (bits === undefined) return { ...common, kind: "ideal" };
+  return { ...(common as unknown as DigitalDesign), kind: "digital", bits };
+}
+
+function checkBeams(
+  { receive, transmit }: { readonly receive: ComplexStack; readonly transmit: ComplexStack },
+  streams: number,
+  field: string,
+): void {
+  const fits = receive.shape.length === 3 && receive.shape[2] === streams;
+  const answers = transmit.shape.length === 4 && transmit.shape[3] === streams;
+  if (fits && answers && transmit.shape[1] === receive.shape[0]) return;
+  const found = `[${transmit.shape.join(", ")}] with receive of shape [${receive.shape.join(", ")}]`;
+  const expected = "transmit [K, M, Nt, S] and receive [M, Nr, S] of the same M, S the streams";
+  throw new InputError(`${field}.transmit`, found, expected);
 }
 
 /** Everything about a design that can be refused; the rest is arithmetic. */

@@ -13,6 +13,7 @@ import { type Channel, channelFrom } from "./channel.ts";
 import { type AnalogDesign, type DesignOptions, designBeamformers, transceiverProblem } from "./design.ts";
 import { estimatedChannelFrom } from "./estimation.ts";
 import { noiseSplittingBound } from "./noise-splitting.ts";
+import type { Effort } from "./scheme.ts";
 import { type AnalogScheme, analogSchemes } from "./schemes/index.ts";
 import { createBlockUpdates, type TransceiverProblem } from "./updates.ts";
 
@@ -33,7 +34,7 @@ export interface SelectionOptions extends Omit<DesignOptions, "scheme" | "initia
   /** Of the beamforming for every set. Default "manifold". */
   readonly scheme?: AnalogScheme;
   /** Of the beamforming for every set. Default "fast". */
-  readonly effort?: DesignOptions["effort"];
+  readonly effort?: Effort;
   /** Is called with every row. */
   readonly onProgress?: (row: SelectionRow) => void;
 }

@@ -1,6 +1,13 @@
-import { checkChoice, checkOptions } from "../core/index.ts";
+import { checkChoice, checkOptions, describe, InputError } from "../core/index.ts";
+import * as kernel from "../linalg/kernels/index.ts";
 import { lowerBoundOf } from "./certificate.ts";
-import { type BeamformerDesign, type DesignOptions, transceiverProblem } from "./design.ts";
+import {
+  type AnalogDesign,
+  type BeamformerDesign,
+  type DesignOptions,
+  transceiverProblem,
+} from "./design.ts";
+import { expectedEvaluation } from "./evaluate.ts";
 import { type Effort, efforts, type LowerBound } from "./scheme.ts";
 import { type AnalogScheme, zeroForcingSchemes } from "./schemes/index.ts";
 
@@ -52,8 +59,39 @@ export function certifyDesign(
   design: BeamformerDesign,
   options: Omit<LowerBoundOptions, "zeroForcing">,
 ): BeamformerDesign {
+  if (design === null || typeof design !== "object") {
+    throw new InputError("design", describe(design), "a design (see designBeamformers)");
+  }
   if (design.kind !== "analog") return design;
+  checkMadeFor(design, options);
   const zeroForcing = zeroForcingSchemes.includes(design.scheme as AnalogScheme);
   const lowerBound = mseLowerBound({ ...options, zeroForcing });
-  return lowerBound === undefined ? design : { ...design, lowerBound };
+  const { lowerBound: _old, ...bare } = design;
+  return lowerBound === undefined ? bare : { ...bare, lowerBound };
+}
+
+/** A bound says something about a design only if it is for the same problem. */
+function checkMadeFor(design: AnalogDesign, options: Omit<LowerBoundOptions, "zeroForcing">): void {
+  const { channel, noiseVariance, correlation } = options;
+  const problem = transceiverProblem(options);
+  const { weights, streams, power, devices } = problem;
+  if (design.streams !== streams) {
+    throw new InputError("streams", `${streams}`, `${design.streams}, those of the design`);
+  }
+  const evaluation = { noiseVariance, weights, ...(correlation === undefined ? {} : { correlation }) };
+  const { mse } = expectedEvaluation(channel, design, evaluation);
+  if (!(Math.abs(mse - design.mse) <= 1e-9 * design.mse)) {
+    throw new InputError(
+      "design",
+      `a design with mse ${design.mse} instead of ${mse}`,
+      "one made for these options",
+    );
+  }
+  const size = design.transmit.data.length / devices;
+  for (let k = 0; k < devices; k++) {
+    const used = kernel.squaredNorm(design.transmit.data, k * size, size / 2);
+    if (!(used <= power[k]! * (1 + 1e-9))) {
+      throw new InputError(`power[${k}]`, `${power[k]}`, `at least ${used}, what the design uses`);
+    }
+  }
 }

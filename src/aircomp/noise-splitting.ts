@@ -1,6 +1,7 @@
 import { ComplexStack } from "../linalg/index.ts";
 import * as kernel from "../linalg/kernels/index.ts";
 import { complexEuclidean, lbfgs, maxIterations, minimize, type Problem, power } from "../manifold/index.ts";
+import { NO_POWER } from "./correlation.ts";
 import { createEigenvalueBound } from "./splitting-certificate.ts";
 import type { SplittingProblem } from "./splitting-problem.ts";
 import { createSplittingRelaxation, type SplittingRelaxation } from "./splitting-relaxation.ts";
@@ -197,7 +198,11 @@ function strongestGain(problem: TransceiverProblem, k: number): number {
  * the largest eigenvalue of its complement. Zeros where R is singular.
  */
 function diagonalBelow(correlation: Float64Array, n: number): Float64Array {
-  const roots = Float64Array.from({ length: n }, (_, k) => Math.sqrt(Math.max(0, correlation[k * n + k]!)));
+  const largest = Math.max(0, ...Array.from({ length: n }, (_, k) => correlation[k * n + k]!));
+  // designs and evaluation leave symbols without power out
+  const roots = Float64Array.from({ length: n }, (_, k) =>
+    correlation[k * n + k]! > NO_POWER * largest ? Math.sqrt(correlation[k * n + k]!) : 0,
+  );
   const active = Array.from(roots.keys()).filter((k) => roots[k]! > 0);
   const size = active.length;
   // size I - C >= 0, as the trace of C is its size
@@ -208,7 +213,7 @@ function diagonalBelow(correlation: Float64Array, n: number): Float64Array {
       complement[2 * (i * size + l)] = (i === l ? size : 0) - entry;
     });
   });
-  const largest = size > 0 ? createEigenvalueBound(size)(complement, size * (size - 1)) : 0;
-  const smallest = Math.max(0, size - largest - 1e-14 * size * size);
+  const above = size > 0 ? createEigenvalueBound(size)(complement, size * (size - 1)) : 0;
+  const smallest = Math.max(0, size - above - 1e-14 * size * size);
   return Float64Array.from(roots, (root) => smallest * root * root * (1 - 4 * Number.EPSILON));
 }

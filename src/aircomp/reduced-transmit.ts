@@ -84,6 +84,32 @@ export function transmitSpace(problem: TransceiverProblem): ReducedSpace<Complex
     }
   }
 
+  /**
+   * One over the curvature of the cost in the coordinates of each device, about: 2 P_k R_kk times the gain of its
+   * strongest subcarrier, and the curvature of the sphere. A constant per device commutes with the projection to the
+   * tangent space; gains and powers that are far apart would make the problem badly conditioned without it.
+   */
+  function deviceScales(point: ComplexStack): Float64Array {
+    const curvatures = new Float64Array(devices);
+    for (let k = 0; k < devices; k++) {
+      let strongest = 0;
+      for (let m = 0; m < subcarriers; m++) {
+        const a = 2 * m * nr * streams;
+        const h = 2 * (k * subcarriers + m) * nr * nt;
+        kernel.multiplyConjugateLeft(aligned, 0, channel, h, receive, a, nt, nr, streams);
+        const gain = kernel.squaredNorm(aligned, 0, nt * streams) / streams;
+        const uncertainty = (errorVariance?.[k] ?? 0) * kernel.squaredNorm(receive, a, nr * streams);
+        strongest = Math.max(strongest, gain + uncertainty);
+      }
+      const at = k * coordinates;
+      const inward = -kernel.realInner(point.data, at, gradient.data, at, coordinates / 2);
+      curvatures[k] = 2 * power[k]! * moment(k, k) * strongest + Math.max(0, inward);
+    }
+    const least = curvatures.reduce((low, c) => (c > 0 ? Math.min(low, c) : low), Number.POSITIVE_INFINITY);
+    const fallback = Number.isFinite(least) ? 1 / least : 1;
+    return curvatures.map((c) => (c > 0 ? 1 / c : fallback));
+  }
+
   return {
     enter(start) {
       const state = new Float64Array(devices * perDevice);
@@ -100,14 +126,24 @@ export function transmitSpace(problem: TransceiverProblem): ReducedSpace<Complex
         fillGradient();
         return result;
       };
+      const x0 = pointOf(state);
+      evaluate(x0);
+      const scales = deviceScales(x0);
+      const scaled = new ComplexStack([devices, coordinates / 2, 1]);
       return {
         problem: {
           manifold,
+          preconditioner(_point, v) {
+            for (let i = 0; i < scaled.data.length; i++) {
+              scaled.data[i] = scales[Math.floor(i / coordinates)]! * v.data[i]!;
+            }
+            return scaled;
+          },
           cost: (x) => evaluate(x).cost,
           gradient: (x) => evaluate(x).gradient,
           costAndGradient: evaluate,
         },
-        x0: pointOf(state),
+        x0,
         state(point) {
           const out = new Float64Array(devices * perDevice);
           readPoint(out, point);

@@ -30,6 +30,9 @@ export interface Chart<P> {
   state(point: P): Float64Array;
 }
 
+/** A difference below this part of its terms is computed anew. */
+const CANCELLED = 1e-4;
+
 /**
  * Phi(A) = min_B sum_m MSE_m (docs/theory.md, section 3; R diagonal): the exact transmit update gives B(A), and the
  * envelope theorem the gradient at fixed B,
@@ -66,6 +69,11 @@ export function receiveSpace(problem: TransceiverProblem): ReducedSpace<ComplexM
     return mse + extraNoise * squaredNorm(receive);
   }
 
+  function measure(state: Float64Array): number {
+    updates.transmit(transmit, state);
+    return updates.mse(state, transmit);
+  }
+
   const matrix = (data: Float64Array): ComplexMatrix => ({ rows: subcarriers * nr, cols: streams, data });
   return {
     enter: (start) => start,
@@ -90,11 +98,12 @@ export function receiveSpace(problem: TransceiverProblem): ReducedSpace<ComplexM
         state: (point) => point.data.map((x) => unit * x),
       };
     },
-    measure(state) {
-      updates.transmit(transmit, state);
-      return updates.mse(state, transmit);
+    measure,
+    mseAt(state, cost, extraNoise) {
+      const mse = cost - extraNoise * squaredNorm(state);
+      // at very high SNR the difference has lost its digits
+      return mse > CANCELLED * cost ? mse : measure(state);
     },
-    mseAt: (state, cost, extraNoise) => cost - extraNoise * squaredNorm(state),
     update(state) {
       updates.transmit(transmit, state);
       updates.receive(receive, transmit);

@@ -9,6 +9,7 @@ import {
   maxIterations,
   minimize,
   type Problem,
+  strongWolfe,
 } from "../manifold/index.ts";
 import {
   accumulated,
@@ -80,7 +81,7 @@ const SLOW = 0.5;
 /** Multipliers are kept above this, so that a device that comes back is noticed soon. */
 const LEAST_SHARE = 1e-9;
 /** So many stages in a row that leave more than this part of the gap end the search. */
-const MAX_STALLED = 8;
+const MAX_STALLED = 3;
 const PROGRESS = 0.99;
 
 /**
@@ -129,7 +130,8 @@ export function relaxUniformForcing(
   let reason = ended();
   for (; reason === undefined; reason = ended()) {
     const result = minimize(smoothed.problem, point, {
-      solver: lbfgs(),
+      // on channels at the edge of rank S, trials at rounding level find nothing
+      solver: lbfgs({ lineSearch: strongWolfe({ maxTrials: 10 }) }),
       stop: anyOf(gradientNorm(accuracy), maxIterations(Math.min(STAGE_ITERATIONS, limit - iterations))),
       record: false,
       ...(options.signal === undefined ? {} : { signal: options.signal }),

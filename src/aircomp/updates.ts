@@ -248,11 +248,23 @@ export function createBlockUpdates(problem: TransceiverProblem): BlockUpdates {
     for (let m = 0; m < subcarriers; m++) {
       const a = m * receiveSize;
       normal(m, transmitted, covariance, 0, out);
-      kernel.choleskyFactor(covariance, 0, nr);
+      factorCovariance(m, transmitted, out);
       kernel.choleskySolve(covariance, 0, nr, out, a, s);
       total += errorAt(out, m, transmitted);
     }
     return total;
+  }
+
+  /** Factors C_m; where the noise is below its rounding, with a ridge at that level. */
+  function factorCovariance(m: number, transmitted: Float64Array, out: Float64Array): void {
+    for (let ridge = 0; kernel.choleskyFactor(covariance, 0, nr) >= 0; ) {
+      normal(m, transmitted, covariance, 0, out);
+      let trace = 0;
+      for (let i = 0; i < nr; i++) trace += covariance[2 * i * (nr + 1)]!;
+      ridge = Math.max(10 * ridge, nr * Number.EPSILON * trace);
+      if (!(ridge > 0) || !Number.isFinite(ridge)) return;
+      for (let i = 0; i < nr; i++) covariance[2 * i * (nr + 1)]! += ridge;
+    }
   }
 
   function mse(receiveBeams: Float64Array, transmitted: Float64Array): number {

@@ -74,7 +74,7 @@ const example = asking(problem(EXAMPLE, { devices: 6 }), 0.7);
 
 describe("against every set", () => {
   it.each([
-    ["count", 30],
+    ["count", 40],
     ["weight", 20],
   ] as const)("finds the best %s on %i small problems", (objective, cases) => {
     let optimal = 0;

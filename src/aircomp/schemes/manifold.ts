@@ -1,7 +1,8 @@
 import { randomStream } from "../../core/index.ts";
 import { ComplexStack, qr, randomMatrix } from "../../linalg/index.ts";
 import { type Candidate, createContinuation, noiseLevels, raisedNoise } from "../continuation.ts";
-import type { Effort, SchemeContext, SchemeResult } from "../scheme.ts";
+import { isDiagonal } from "../correlation.ts";
+import type { Effort, Hooks, SchemeContext, SchemeResult } from "../scheme.ts";
 import { bestAmplitude } from "../start.ts";
 import { receiveSubspace } from "../subspaces.ts";
 import { createBlockUpdates, type TransceiverProblem } from "../updates.ts";
@@ -105,6 +106,13 @@ export function manifoldScheme(problem: TransceiverProblem, context: SchemeConte
     search.descend(search.enter(scaledStart(problem, basis, 0)), 0, ROUGH);
   }
 
+  if (problem.correlation !== undefined && !isDiagonal(problem.correlation, problem.devices)) {
+    // the design for independent devices is close at high SNR, and quickly found
+    const { correlation: _coupled, ...independent } = problem;
+    const quick = manifoldScheme(independent, { ...context, effort: "fast", hooks: signalOnly(hooks) });
+    if (quick.receive.some((x) => x !== 0)) search.descend(search.enter(quick.receive), 0, ROUGH);
+  }
+
   const screened: Candidate[] = [];
   const screen = (start: Float64Array): void => {
     const found = search.descend(start, levels[0]!, SCREEN);
@@ -121,6 +129,10 @@ export function manifoldScheme(problem: TransceiverProblem, context: SchemeConte
   screened.sort((a, b) => a.cost - b.cost);
   for (const { state } of screened.slice(0, budget.finalists - 1)) follow(state, false);
   return search.finish(budget.tolerance);
+}
+
+function signalOnly({ signal }: Hooks): Hooks {
+  return signal === undefined ? {} : { signal };
 }
 
 /** Two cheap subspaces with their best amplitudes at the raised noise, the better one first. */

@@ -6,11 +6,10 @@
 import * as kernel from "../../linalg/kernels/index.ts";
 import type { DesignRow, Effort } from "../scheme.ts";
 import type { TransceiverProblem } from "../updates.ts";
-import { createFactorisation } from "./factorisation.ts";
 import { createProducts } from "./products.ts";
 import { type ScaledProblem, scaleProblem } from "./scaled.ts";
 import { createSearch, type StartRecord } from "./search.ts";
-import { createStarts, type Relaxation, type StartKind } from "./starts.ts";
+import { createStarts, type StartKind } from "./starts.ts";
 
 export type { StartRecord } from "./search.ts";
 
@@ -39,8 +38,6 @@ export interface UniformForcingResult {
   readonly transmit: Float64Array;
   /** sigma2 ||A||^2 = sum_m MSE_m without channel estimation errors; +Infinity if infeasible. */
   readonly objective: number;
-  /** max(max_k of each device alone, the dual bound) in the unit of `objective`; +Infinity if infeasible. */
-  readonly lowerBound: number;
   /** y, K entries >= 0 of sum 1: the share of each device's budget in the objective. */
   readonly multipliers: Float64Array;
   /** Devices whose budget binds (y_k > 0). */
@@ -138,7 +135,6 @@ export function uniformForcing(
     receive,
     transmit,
     objective,
-    lowerBound: Math.min(objective, problem.noiseVariance * Math.exp(lowerBound(scaled, source.relaxation))),
     multipliers: y,
     activeDevices: Array.from(scaled.index).filter((k) => y[k]! > 0),
     unservedDevices: [],
@@ -174,77 +170,38 @@ function beamformers(
   const transmit = new Float64Array(problem.devices * subcarriers * block);
   const g = new Float64Array(devices * subcarriers * block);
   createProducts(scaled).forward(g, direction);
-  // B = w Q R^{-H}: Q is left in g, R^{-1} in `inverse`
-  const inverse = new Float64Array(s === 1 ? 1 : 2 * s * s);
-  const factorise = createFactorisation(nt, s);
-  const q = new Float64Array(block);
+  // G = U diag(s) V^H, B = w U diag(1/s) V^H: misalignment at rounding level whatever the condition number
+  const left = new Float64Array(block);
+  const right = new Float64Array(2 * s * s);
+  const values = new Float64Array(s);
+  const work = kernel.createJacobiSvdWorkspace(nt, s);
+  let most = 1;
   for (let k = 0; k < devices; k++) {
-    const scale = Math.sqrt(problem.power[index[k]!]!) * Math.exp(0.5 * (offset[k]! - peak));
+    const scale = Math.exp(0.5 * (offset[k]! - peak));
+    const root = Math.sqrt(problem.power[index[k]!]!);
+    let used = 0;
     for (let m = 0; m < subcarriers; m++) {
-      const from = (m * devices + k) * block;
-      factorise.invert(q, 0, g, from, inverse, 0);
+      kernel.jacobiSvd(g, (m * devices + k) * block, left, 0, values, 0, right, 0, work);
+      for (let row = 0; row < nt; row++) {
+        for (let col = 0; col < s; col++) {
+          left[2 * (row * s + col)]! /= values[col]!;
+          left[2 * (row * s + col) + 1]! /= values[col]!;
+        }
+      }
       const to = (index[k]! * subcarriers + m) * block;
-      if (s === 1) {
-        for (let i = 0; i < block; i++) transmit[to + i] = scale * inverse[0]! * q[i]!;
-      } else kernel.multiplyConjugateRight(transmit, to, q, 0, inverse, 0, nt, s, s, scale);
+      kernel.multiplyConjugateRight(transmit, to, left, 0, right, 0, nt, s, s, scale);
+      used += kernel.squaredNorm(transmit, to, nt * s);
+      for (let i = to; i < to + block; i++) transmit[i]! *= root;
     }
+    most = Math.max(most, used);
+  }
+  // what the peak missed by rounding must not break a budget
+  if (most > 1 && Number.isFinite(most)) {
+    const root = Math.sqrt(most);
+    for (let i = 0; i < receive.length; i++) receive[i]! *= root;
+    for (let i = 0; i < transmit.length; i++) transmit[i]! /= root;
   }
   return { receive, transmit };
-}
-
-/**
- * The logarithm of a lower bound of ||A||^2 max_k g_k: each device alone, and the dual bound
- *
- *   S^2 / max_m lambda_max(sum_k y_k c_km^2 Q_km),   Q_km = (P_k / w_k^2) H_km H_km^H,
- *
- * valid for every y on the simplex and every c_km >= 0 with sum_m c_km = 1; they are taken from the relaxation.
- */
-function lowerBound(scaled: ScaledProblem, { factor, rank, share }: Relaxation): number {
-  const {
-    devices,
-    subcarriers,
-    receiveAntennas: nr,
-    transmitAntennas: nt,
-    streams,
-    adjoint,
-    offset,
-  } = scaled;
-  let best = Number.NEGATIVE_INFINITY;
-  for (let k = 0; k < devices; k++) best = Math.max(best, scaled.bound[k]!);
-  const g = new Float64Array(subcarriers * devices * 2 * nt * rank);
-  createProducts({ ...scaled, streams: rank }).forward(g, factor);
-  const logWeight = new Float64Array(devices * subcarriers);
-  let largest = Number.NEGATIVE_INFINITY;
-  for (let k = 0; k < devices; k++) {
-    let sum = 0;
-    const at = (m: number): number => 1 / kernel.squaredNorm(g, (m * devices + k) * 2 * nt * rank, nt * rank);
-    for (let m = 0; m < subcarriers; m++) sum += at(m);
-    for (let m = 0; m < subcarriers; m++) {
-      const value = Math.log(share[k]!) + 2 * Math.log(at(m) / sum) - offset[k]!;
-      logWeight[m * devices + k] = value;
-      if (value > largest) largest = value;
-    }
-  }
-  const sum = new Float64Array(2 * nr * nr);
-  const vectors = new Float64Array(2 * nr * nr);
-  const values = new Float64Array(nr);
-  const channel = new Float64Array(2 * nr * nt);
-  const work = kernel.createHermitianEigenWorkspace(nr);
-  let highest = 0;
-  for (let m = 0; m < subcarriers; m++) {
-    sum.fill(0);
-    for (let k = 0; k < devices; k++) {
-      const j = m * devices + k;
-      const weight = Math.exp(logWeight[j]! - largest);
-      if (!(weight > 0)) continue;
-      kernel.conjugateTranspose(channel, 0, adjoint, j * 2 * nt * nr, nt, nr);
-      kernel.addHermitianOuter(sum, 0, channel, 0, nr, nt, weight);
-    }
-    kernel.hermitianEigen(sum, 0, values, 0, vectors, 0, work);
-    highest = Math.max(highest, values[nr - 1]!);
-  }
-  const dual = 2 * Math.log(streams) - largest - Math.log(highest);
-  return Math.max(dual, best);
 }
 
 /** No device counts, or one of those that do cannot be served. */
@@ -256,7 +213,6 @@ function withoutDesign(problem: TransceiverProblem, scaled: ScaledProblem): Unif
     receive: new Float64Array(2 * subcarriers * nr * streams),
     transmit: new Float64Array(2 * devices * subcarriers * nt * streams),
     objective,
-    lowerBound: objective,
     multipliers: new Float64Array(devices),
     activeDevices: [],
     unservedDevices: scaled.unserved,

@@ -34,7 +34,7 @@ export interface ScaledProblem {
   readonly unserved: readonly number[];
 }
 
-/** A singular value below this fraction of the device's largest is rounding noise of a matrix of smaller rank. */
+/** A singular value below this fraction of the largest on its subcarrier is rounding noise of a matrix of smaller rank. */
 const RANK_TOLERANCE = 1e-14;
 
 /** Divides channels by their norms, finds the devices that cannot be served, and each device's own bound. */
@@ -73,7 +73,6 @@ export function scaleProblem(problem: TransceiverProblem): ScaledProblem {
     const norm = Math.sqrt(kernel.squaredNorm(own, 0, own.length / 2));
     let served = norm > 0 && power[k]! > 0;
     let total = 0;
-    let largest = 0;
     for (let m = 0; m < subcarriers; m++) {
       if (norm > 0) kernel.scale(own, m * size, own, m * size, nr * nt, 1 / norm);
       kernel.conjugateTranspose(adjoint, (m * devices + j) * size, own, m * size, nr, nt);
@@ -85,10 +84,10 @@ export function scaleProblem(problem: TransceiverProblem): ScaledProblem {
         const source = 2 * row * rank;
         for (let i = 0; i < 2 * streams; i++) modes[target + i] = left[source + i]!;
       }
-      largest = Math.max(largest, values[0]!);
     }
     for (let i = 0; i < subcarriers * streams; i++) {
       const value = singular[j * subcarriers * streams + i]!;
+      const largest = singular[j * subcarriers * streams + i - (i % streams)]!;
       if (!(value > RANK_TOLERANCE * largest)) served = false;
       total += 1 / value;
     }

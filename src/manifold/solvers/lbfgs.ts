@@ -31,7 +31,7 @@ export interface LbfgsState extends DescentState {
   readonly alpha: Float64Array;
   count: number;
   newest: number;
-  /** <s, y> / <y, y> of the newest pair. */
+  /** <s, y> / <y, P y> of the newest pair, P the preconditioner (the identity without one). */
   gamma: number;
   /** |gradient| at the start: the unit of the cautious rule. */
   readonly unit: number;
@@ -41,8 +41,8 @@ const defaults: Required<LbfgsOptions> = { memory: 10, lineSearch: strongWolfe()
 
 /**
  * Limited-memory BFGS with transported pairs and cautious updates (Huang, Gallivan & Absil 2015; Li & Fukushima
- * 2001). The first approximation of the inverse Hessian is the problem's preconditioner, or gamma times the
- * identity.
+ * 2001). The first approximation of the inverse Hessian is gamma times the problem's preconditioner, or gamma times
+ * the identity, gamma from the newest pair.
  *
  * @throws InputError on options that are unknown or out of range.
  */
@@ -110,6 +110,7 @@ function quasiNewton(evaluator: Evaluator, state: LbfgsState): void {
   }
   if (evaluator.hasPreconditioner) {
     evaluator.precondition(direction, x, q);
+    for (let i = 0; i < q.length; i++) direction[i]! *= state.gamma;
   } else {
     for (let i = 0; i < q.length; i++) direction[i] = state.gamma * q[i]!;
   }
@@ -167,6 +168,12 @@ function remember(
   differences[state.newest]!.set(y);
   state.rho[state.newest] = 1 / sy;
   state.gamma = sy / yy;
+  if (evaluator.hasPreconditioner) {
+    // the direction is free by now; a preconditioner of the wrong scale is brought to that of the newest pair
+    evaluator.precondition(direction, x, y);
+    const gamma = sy / evaluator.inner(x, y, direction);
+    state.gamma = gamma > 0 && Number.isFinite(gamma) ? gamma : 1;
+  }
   state.count = Math.min(memory, state.count + 1);
 }
 

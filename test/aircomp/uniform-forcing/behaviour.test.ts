@@ -146,7 +146,6 @@ describe("degenerate input", () => {
         expect(result.receive.every(Number.isFinite) && result.transmit.every(Number.isFinite)).toBe(true);
         if (result.reason === "infeasible") return;
         expect(["converged", "max-iterations"]).toContain(result.reason);
-        expect(result.lowerBound).toBeLessThanOrEqual(result.objective);
         for (let k = 0; k < devices; k++) {
           if (problem.weights[k]! > 0) expect(load(problem, result.transmit, k)).toBeLessThan(1 + 1e-9);
         }

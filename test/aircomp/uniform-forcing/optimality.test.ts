@@ -87,7 +87,6 @@ describe("closed forms", () => {
       );
       const result = solve(p);
       expect(Math.abs(result.objective / alone(p, 0) - 1)).toBeLessThan(1e-10);
-      expect(result.lowerBound / result.objective).toBeCloseTo(1, 10);
     }
   });
 
@@ -185,7 +184,6 @@ describe("local minimax points", () => {
       expect(result.reason).toBe("converged");
       expect(result.kktResidual).toBeLessThan(1e-6);
       expect(result.multipliers.reduce((a, b) => a + b)).toBeCloseTo(1, 12);
-      expect(result.lowerBound).toBeLessThanOrEqual(result.objective);
       for (let k = 0; k < devices; k++) {
         expect(load(p, result.transmit, k)).toBeLessThanOrEqual(1 + 1e-10);
         if (result.multipliers[k]! > 1e-6) {
