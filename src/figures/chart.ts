@@ -83,7 +83,7 @@ function panelSpec(chart: Chart, panel: Panel, next: Panel | undefined): Spec {
   const layers: Spec[] = [
     {
       transform: [{ filter: isBand }],
-      mark: { type: "area", opacity: 0.18, clip: true, line: false },
+      mark: { type: "area", opacity: chart.series.length > 6 ? 0.1 : 0.18, clip: true, line: false },
       encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: look.color },
     },
     {

@@ -27,7 +27,7 @@ const energy = (1 - spectrum.ratio ** 48) / (1 - spectrum.ratio ** 2);
  * with L = 1 come Delta0 = (L/2)||Delta W*||^2 and a1 = L^2 ||Delta W*||^2, the squared gradient norm at the
  * start, which the gradient does not exceed on the way down.
  */
-export function referenceScenario(rankSearch: "exhaustive" | "backtracking"): Scenario {
+export function referenceScenario(rankSearch: "exhaustive" | "backtracking", maxRank = 24): Scenario {
   return {
     channel: {
       model: "rayleigh",
@@ -52,7 +52,7 @@ export function referenceScenario(rankSearch: "exhaustive" | "backtracking"): Sc
       trained: "loraB",
       residual: { kind: "spectral", spectrum },
     },
-    solver: { effort: "fast", rankSearch, maxRank: 24, seed: 1 },
+    solver: { effort: "fast", rankSearch, maxRank, seed: 1 },
   };
 }
 

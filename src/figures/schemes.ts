@@ -109,6 +109,17 @@ export function reach(points: readonly PanelRow[]): number[] {
   return points.flatMap(({ y, low, high }) => [y, low ?? y, high ?? y]);
 }
 
+/** A sentence on the schemes that are better than the base scheme somewhere, or nothing: 0.998 looks like 1. */
+export function lostNote(table: readonly Row[], quantity: string): string {
+  const ratios = where(table, { quantity: `${quantity} ratio to ${baseScheme}` });
+  const lost = ratios.filter((row) => typeof row.value === "number" && row.value < 1);
+  const parts = [...new Set(lost.map((row) => row.scheme as Scheme))].map((scheme) => {
+    const own = where(lost, { scheme }).map((row) => numberIn(row, "value"));
+    return `${schemeLabel(scheme)} at ${own.length} points, lowest ${Math.min(...own).toPrecision(3)}`;
+  });
+  return parts.length === 0 ? "" : ` Ratios below 1: ${parts.join("; ")}.`;
+}
+
 /** A sentence on the runs that ended at their iteration limit, or nothing. */
 export function limitNote(table: readonly Row[], channels: number): string {
   const counted = table.filter((row) => typeof row.converged === "number");

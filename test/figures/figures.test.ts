@@ -3,7 +3,9 @@ import {
   channelFrom,
   channelFromSpec,
   designBeamformers,
+  mseLowerBound,
   type RayleighOptions,
+  schemes,
 } from "../../src/aircomp/index.ts";
 import { minimizeOptimalityGap, optimalityGap, rankProblem, type Scenario } from "../../src/bounds/index.ts";
 import { InputError } from "../../src/core/index.ts";
@@ -52,7 +54,7 @@ describe.each(figureNames)("%s", (name) => {
     expect(drawn.length).toBeGreaterThan(0);
     const values = new Set(rows.map((row) => Number(row.value)));
     // curves that leave the panel are drawn to a decade below its lower end
-    const clipped = [1e-5, 1e-9, 1e-13, 1e-15];
+    const clipped = [1e-7, 1e-9, 1e-13, 1e-15];
     for (const { y } of drawn) expect(values.has(y) || clipped.includes(y), `${y} in the CSV`).toBe(true);
     for (const row of rows) {
       if (row.low === "") continue;
@@ -92,9 +94,10 @@ describe("numbers against a direct computation", () => {
 
   it("gap-versus-rank", () => {
     const rows = runAll("gap-versus-rank", tinyParameters("gap-versus-rank"))[2]!.rows;
-    const at = rows.find((row) => row.rank === 4 && row.snrDb === 10 && row.scheme === "alternating")!;
+    const at = rows.find((row) => row.rank === 4 && row.snrDb === 10 && row.scheme === "manifold")!;
     const point = scenario("gap-versus-rank", 2, 10);
-    const found = minimizeOptimalityGap({ ...point, solver: { ...point.solver, rankSearch: { fixed: 4 } } });
+    const solver = { ...point.solver, scheme: "manifold", rankSearch: { fixed: 4 } } as const;
+    const found = minimizeOptimalityGap({ ...point, solver });
     expect(at.gap).toBe(found.gap);
     const direct = optimalityGap(rankProblem(point).gapInput(4, found.design.distortion));
     expect(at.gap).toBe(direct.gap);
@@ -104,14 +107,14 @@ describe("numbers against a direct computation", () => {
   it("gap-versus-snr and gap-versus-rounds agree with gap-versus-rank where they meet", () => {
     const curve = runFigureTask("gap-versus-rank", tinyParameters("gap-versus-rank"), 1).rows;
     const gaps = curve
-      .filter((row) => row.snrDb === 0 && row.scheme === "alternating")
+      .filter((row) => row.snrDb === 0 && row.scheme === "manifold")
       .map((row) => row.gap as number);
     const points = runFigureTask("gap-versus-snr", tinyParameters("gap-versus-snr"), 1).rows;
-    const best = points.find((row) => row.snrDb === 0 && row.scheme === "alternating")!;
+    const best = points.find((row) => row.snrDb === 0 && row.scheme === "manifold")!;
     expect(best.gap).toBe(Math.min(...gaps));
     const hundred = { ...tinyParameters("gap-versus-rounds"), rounds: [0, 100] };
     const rounds = runFigureTask("gap-versus-rounds", hundred, 1).rows;
-    const last = rounds.find((row) => row.snrDb === 0 && row.scheme === "alternating" && row.rounds === 100)!;
+    const last = rounds.find((row) => row.snrDb === 0 && row.scheme === "manifold" && row.rounds === 100)!;
     expect(last.gap).toBe(best.gap);
   });
 
@@ -145,14 +148,69 @@ describe("numbers against a direct computation", () => {
     }
   });
 
+  it("distortion-versus-snr and distortion-versus-devices, every scheme", () => {
+    const [tinySnr, tinyDevices] = [
+      tinyParameters("distortion-versus-snr"),
+      tinyParameters("distortion-versus-devices"),
+    ];
+    const bySnr = runFigureTask("distortion-versus-snr", tinySnr, 1).rows;
+    const byDevices = runFigureTask("distortion-versus-devices", tinyDevices, 1).rows;
+    const compared = schemes.filter((scheme) => scheme !== "ideal");
+    for (const scheme of compared) {
+      const channel = channelFromSpec({ ...tinySnr.scenario.channel, seed: 2 } as Scenario["channel"]);
+      const common = { channel, streams: 2, power: 2 * 10, noiseVariance: 1, seed: 2 };
+      const { distortion } = designBeamformers({ ...common, scheme, effort: "fast" });
+      const atSnr = bySnr.find((row) => row.scheme === scheme && row.snrDb === 10)!;
+      const atDevices = byDevices.find((row) => row.scheme === scheme && row.devices === 3)!;
+      expect([atSnr.distortion, atDevices.distortion]).toEqual([distortion, distortion]);
+    }
+    expect(new Set(bySnr.map((row) => row.scheme))).toEqual(new Set(compared));
+  });
+
   it("convergence", () => {
     const parameters = tinyParameters("convergence");
     const { rows } = runFigureTask("convergence", parameters, 0);
     const channel = channelFromSpec({ ...parameters.scenario.channel, seed: 1 } as Scenario["channel"]);
-    const design = designBeamformers({ channel, streams: 2, power: 2 * 10, noiseVariance: 1 });
-    const row = rows.find((row) => row.snrDb === 10 && row.iteration === 5)!;
-    expect(row.distortion).toBe(design.rows[5]!.mse / 4);
-    expect(row.excess as number).toBeGreaterThanOrEqual(0);
+    const common = { channel, streams: 2, power: 2 * 10, noiseVariance: 1 };
+    const found = {
+      alternating: designBeamformers({ ...common, scheme: "alternating", effort: "thorough" }).rows.slice(
+        0,
+        31,
+      ),
+      manifold: designBeamformers({ ...common, scheme: "manifold", effort: "fast" }).rows,
+    };
+    const best = Math.min(...Object.values(found).map((iterates) => iterates.at(-1)!.mse));
+    for (const scheme of ["alternating", "manifold"] as const) {
+      const row = rows.find((row) => row.snrDb === 10 && row.scheme === scheme && row.updates === 10)!;
+      expect(row.excess).toBe(found[scheme][5]!.mse / best - 1);
+      expect(row.excess as number).toBeGreaterThanOrEqual(0);
+    }
+  });
+
+  it("certificate: designs lie above the bound of their kind", () => {
+    const parameters = tinyParameters("certificate");
+    const { rows } = runFigureTask("certificate", parameters, 2);
+    for (const row of rows) expect(row.ratio as number).toBeGreaterThanOrEqual(1);
+    const channel = channelFromSpec({ ...parameters.scenario.channel, seed: 3 } as Scenario["channel"]);
+    const link = { channel, streams: 2, power: 2 * 10, noiseVariance: 1 };
+    for (const scheme of ["manifold", "uniform-forcing"] as const) {
+      const row = rows.find((row) => row.size === 0 && row.snrDb === 10 && row.scheme === scheme)!;
+      const design = designBeamformers({ ...link, scheme, effort: "fast", seed: 3 });
+      const bound = mseLowerBound({ ...link, zeroForcing: scheme === "uniform-forcing" })!;
+      expect([row.distortion, row.bound]).toEqual([design.distortion, bound.value]);
+      expect((row.ratio as number) * bound.value).toBeCloseTo(design.mse, 12);
+    }
+  });
+
+  it("correlation: what is assumed reaches the design and the bound", () => {
+    const { rows } = runFigureTask("correlation", tinyParameters("correlation"), 1);
+    const point = scenario("correlation", 1, 0);
+    for (const assumed of [0, 1, "cap"] as const) {
+      const link = { ...point.link, correlation: assumed };
+      const found = minimizeOptimalityGap({ ...point, link });
+      const row = rows.find((row) => row.snrDb === 0 && row.correlation === String(assumed))!;
+      expect([row.gap, row.rank]).toEqual([found.gap, found.rank]);
+    }
   });
 });
 
@@ -169,6 +227,25 @@ describe("solver figures end at what linear algebra says", () => {
     );
     expect(errors.length).toBeGreaterThan(0);
     for (const error of errors) expect(error).toBeLessThan(1e-9);
+  });
+});
+
+describe("schemes that cannot", () => {
+  it("are counted as infinite, and named in the figure", async () => {
+    const tiny = tinyParameters("distortion-versus-snr");
+    const { channel } = tiny.scenario;
+    // a device without a channel: nobody arrives with its weight
+    const gains = { ...channel, gains: [1, 1, 0] } as Scenario["channel"];
+    const parameters = { ...tiny, scenario: { ...tiny.scenario, channel: gains } };
+    const results = runAll("distortion-versus-snr", parameters);
+    const of = (scheme: string): unknown[] =>
+      results.flatMap(({ rows }) => rows.filter((row) => row.scheme === scheme).map((row) => row.distortion));
+    expect(new Set(of("sdr"))).toEqual(new Set(["Infinity"]));
+    expect(of("manifold").every((distortion) => typeof distortion === "number")).toBe(true);
+    const { csv, svg } = await renderFigure("distortion-versus-snr", parameters, results);
+    const points = parseCsv(csv).filter(({ scheme }) => scheme === "sdr");
+    expect(points.every(({ value, infinite }) => value === "Infinity" && infinite === "3")).toBe(true);
+    expect(svg.includes("are infinite")).toBe(true);
   });
 });
 

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { schemes } from "../../src/aircomp/index.ts";
 import { axisSpec, logAxis, scientific, sweepAxis } from "../../src/figures/axes.ts";
 import { wrap } from "../../src/figures/chart.ts";
 import { toCsv } from "../../src/figures/csv.ts";
 import { createMeasure } from "../../src/figures/font.ts";
+import { comparedSchemes, schemeSeries } from "../../src/figures/schemes.ts";
 
 describe("axes", () => {
   it("hold their values and name decades on long logarithmic axes", () => {
@@ -25,6 +27,22 @@ describe("axes", () => {
     expect([...axis.labels.values()]).toEqual(["−10", "0"]);
     expect(axisSpec(axis).values).toEqual([-10, 0]);
     expect(scientific(0.0000304)).toBe("3.0·10⁻⁵");
+  });
+});
+
+describe("series", () => {
+  it("differ in dash pattern and in mark, not in colour alone, also with every scheme", () => {
+    const list = schemeSeries(comparedSchemes());
+    expect(new Set(list.map(({ key }) => key))).toEqual(new Set(schemes.filter((name) => name !== "ideal")));
+    for (const part of ["color", "dash", "shape"] as const) {
+      expect(new Set(list.map(({ style }) => JSON.stringify(style[part]))).size).toBe(list.length);
+    }
+  });
+
+  it("of a scheme look the same in every figure", () => {
+    const [manifold] = schemeSeries(["manifold", "mrc"]);
+    expect(schemeSeries(["mrc", "manifold"])[1]!.style).toEqual(manifold!.style);
+    expect(schemeSeries(["ideal"])[0]!.style.shape).toBe("none");
   });
 });
 

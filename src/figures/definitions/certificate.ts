@@ -100,6 +100,7 @@ export const certificate: FigureDefinition<CertificateParameters> = {
       const own = schemePoints(where(table, { size }), "ratio", "snrDb", { band: true });
       // alternating at high SNR is so far away that the others would be one line
       const near = own.filter(({ series }) => series !== "alternating").map(({ y }) => y);
+      const [last] = near.slice(-1);
       const highest = 1 + 1.6 * Math.max(0.03, ...near.map((ratio) => ratio - 1));
       return {
         height: 115,
@@ -107,7 +108,7 @@ export const certificate: FigureDefinition<CertificateParameters> = {
         rows: own,
         label: {
           text: `K = ${devices}, ${receiveAntennas} × ${transmitAntennas} antennas, S = ${streams}`,
-          corner: "top-left" as const,
+          corner: (last ?? 1) - 1 > (highest - 1) / 3 ? ("bottom-right" as const) : ("top-left" as const),
         },
       };
     });

@@ -56,12 +56,12 @@ export const convergence: FigureDefinition<ConvergenceParameters> = {
   name: "convergence",
   schema,
   parameters: (quick) => ({
-    channels: quick ? 3 : 9,
+    channels: quick ? 3 : 7,
     firstSeed: 1,
     scenario: beamformingScenario(),
     snrDb: quick ? [0, 20] : [0, 10, 20, 30],
     updates: grid(quick ? 1000 : 4000),
-    effort: "default",
+    effort: quick ? "fast" : "default",
     alternatingIterations: quick ? 500 : 2000,
   }),
   taskCount: ({ channels }) => channels,
@@ -123,12 +123,10 @@ export const convergence: FigureDefinition<ConvergenceParameters> = {
     const { snrDb, channels, updates, effort, alternatingIterations } = parameters;
     // a logarithmic axis has no zero: what is below the panel leaves it through the bottom
     const drawn = (row: Row, column: string): number => Math.max(numberIn(row, column), lowest / 10);
-    const ending = (scheme: (typeof compared)[number], column: string): string =>
-      snrDb
-        .map((snr) => `${numberIn(where(table, { snrDb: snr, scheme })[0]!, column)}`)
-        .join(", ")
-        .replace(/, ([^,]*)$/, " and $1");
-    const levels = snrDb.map((snr) => `${signed(snr)}`).join(", ");
+    const alternating = where(table, { scheme: "alternating", updates: updates[0]! });
+    const cases = channels * snrDb.length;
+    const count = (column: string): number =>
+      alternating.reduce((sum, row) => sum + numberIn(row, column), 0);
     return chartSpec({
       description: "Excess of the MSE against the number of block updates, manifold and alternating schemes",
       x: logAxis("Block updates", updates, false),
@@ -159,8 +157,8 @@ export const convergence: FigureDefinition<ConvergenceParameters> = {
         "its quadratic form: an iteration of alternating has two, and so has an L-BFGS iteration of manifold (one " +
         "evaluation; the few that a line search repeats and the choice of the start are not counted). manifold has effort " +
         `${effort}, all its starts and noise levels one after the other; alternating ends after ${alternatingIterations} ` +
-        `iterations or converges: at ${levels} dB in ${ending("alternating", "converged")} of ${channels} cases. ` +
-        `It is the better one in ${ending("alternating", "ahead")} cases.`,
+        `iterations or converges (${count("converged")} of ${cases} cases). It ended lower than manifold in ` +
+        `${count("ahead")} of ${cases}. What is below 10⁻⁶ is not shown.`,
     });
   },
 };
@@ -192,6 +190,7 @@ function designOf(
     noiseVariance,
     scheme,
     effort: isAlternating ? "thorough" : parameters.effort,
+    certificate: false,
     seed: solver.seed,
     signal: enough.signal,
     onProgress: ({ iteration }) => {

@@ -39,11 +39,11 @@ export const correlation: FigureDefinition<CorrelationParameters> = {
   name: "correlation",
   schema,
   parameters: (quick) => ({
-    channels: quick ? 2 : 8,
+    channels: quick ? 2 : 3,
     firstSeed: 1,
-    scenario: manifoldScenario(),
-    snrDb: quick ? [-10, 5] : [-20, -10, -5, 0, 5, 10, 20],
-    correlations: quick ? [0, 1, "cap"] : [0, 0.5, 1, "cap"],
+    scenario: manifoldScenario(quick ? 12 : 24),
+    snrDb: quick ? [-10, 5] : [-20, -10, -5, 0, 10, 20],
+    correlations: quick ? [0, 1] : [0, 1, "cap"],
     energySymbols: 1,
   }),
   taskCount: ({ channels }) => channels,
@@ -107,15 +107,15 @@ export const correlation: FigureDefinition<CorrelationParameters> = {
       note:
         "c: correlation of the devices' symbols, R = (1 − c)I + c11ᵀ, for which the beamformers are designed and the bound " +
         "is computed; cap: the largest error that any correlation can cause. " +
-        `After ${scenario.learning.rounds} rounds, at the best rank of every channel; the line across is the gap before ` +
+        `Scheme manifold, after ${scenario.learning.rounds} rounds, at the best rank of every channel; the line across is the gap before ` +
         `training. Gap: geometric mean over ${channels} channels, band: 95 % t-interval; rank: mean and 95 % t-interval.` +
         `${infiniteNote(table)}`,
     });
   },
 };
 
-function manifoldScenario(): ScenarioParameters["scenario"] {
-  const scenario = referenceScenario("backtracking");
+function manifoldScenario(maxRank: number): ScenarioParameters["scenario"] {
+  const scenario = referenceScenario("backtracking", maxRank);
   return { ...scenario, solver: { ...scenario.solver, scheme: "manifold" } };
 }
 

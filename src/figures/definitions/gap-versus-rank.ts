@@ -35,9 +35,9 @@ export const gapVersusRank: FigureDefinition<GapVersusRankParameters> = {
   name: "gap-versus-rank",
   schema,
   parameters: (quick) => ({
-    channels: quick ? 2 : 12,
+    channels: quick ? 2 : 6,
     firstSeed: 1,
-    scenario: referenceScenario("exhaustive"),
+    scenario: referenceScenario("exhaustive", quick ? 12 : 24),
     snrDb: quick ? [-10, 5] : [-10, 0, 10, 20],
     energySymbols: 1,
   }),
@@ -109,7 +109,7 @@ export const gapVersusRank: FigureDefinition<GapVersusRankParameters> = {
         },
       ],
       note:
-        `Geometric mean over ${channels} channels; band (often within the line): 95 % t-interval of the mean of log₁₀. The energy of a round ` +
+        `Scheme ${baseScheme}; geometric mean over ${channels} channels; band (often within the line): 95 % t-interval of the mean of log₁₀. The energy of a round ` +
         `is fixed: that of one OFDM symbol at the SNR shown, spread over the r symbols that rank r needs.${infiniteNote(table)}`,
     });
   },

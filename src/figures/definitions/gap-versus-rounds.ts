@@ -38,9 +38,9 @@ export const gapVersusRounds: FigureDefinition<GapVersusRoundsParameters> = {
   name: "gap-versus-rounds",
   schema,
   parameters: (quick) => ({
-    channels: quick ? 2 : 12,
+    channels: quick ? 2 : 6,
     firstSeed: 1,
-    scenario: referenceScenario("backtracking"),
+    scenario: referenceScenario("backtracking", quick ? 12 : 24),
     snrDb: quick ? [-10, 5] : [-10, 0, 10, 20],
     rounds: Array.from({ length: quick ? 11 : 31 }, (_, i) => (quick ? 12 * i : 4 * i)),
     energySymbols: 1,
@@ -98,7 +98,7 @@ export const gapVersusRounds: FigureDefinition<GapVersusRoundsParameters> = {
       ],
       note:
         `Rank of every curve: the best after ${last} rounds; SNR: that of one OFDM symbol with all the energy of a round. ` +
-        `Geometric mean over ${channels} channels; ` +
+        `Scheme ${baseScheme}; geometric mean over ${channels} channels; ` +
         `band (often within the line): 95 % t-interval of the mean of log₁₀. The level that a curve ends on is its noise floor ` +
         `b₁/(2μ) plus the residual of its rank.${infiniteNote(table)}`,
     });

@@ -16,6 +16,7 @@ import {
   baseScheme,
   compareSchemes,
   limitNote,
+  lostNote,
   reach,
   schemeList,
   schemePoints,
@@ -44,10 +45,10 @@ export const gapVersusSnr: FigureDefinition<GapVersusSnrParameters> = {
   name: "gap-versus-snr",
   schema,
   parameters: (quick) => ({
-    channels: quick ? 2 : 10,
+    channels: quick ? 2 : 5,
     firstSeed: 1,
-    scenario: referenceScenario("backtracking"),
-    snrDb: quick ? [-10, 0, 10] : [-10, -5, 0, 5, 10, 15, 20],
+    scenario: referenceScenario("backtracking", quick ? 12 : 24),
+    snrDb: quick ? [-10, 10] : [-10, -5, 0, 5, 10, 15, 20],
     schemes: ["manifold", "alternating", "centroid", "mrc", "random", "ideal"],
     energySymbols: 1,
   }),
@@ -93,7 +94,7 @@ export const gapVersusSnr: FigureDefinition<GapVersusSnrParameters> = {
       note:
         `After ${scenario.learning.rounds} rounds, at the best rank of each scheme and channel; ` +
         `geometric mean over ${channels} channels. Below: the same channels compared, band: 95 % t-interval of the ` +
-        `paired log-ratios.${errorFree}${limitNote(table, channels)}${infiniteNote(table)}`,
+        `paired log-ratios.${lostNote(table, "gap")}${errorFree}${limitNote(table, channels)}${infiniteNote(table)}`,
     });
   },
 };
