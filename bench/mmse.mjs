@@ -1,6 +1,7 @@
 /**
  * The scheme `manifold` against much longer searches: the best of alternating minimisation with 5000 iterations from
- * the uniform-forcing solution and of L-BFGS from 5 random starts at the true noise. And against alternation from its
+ * the uniform-forcing solution and of L-BFGS from 5 random starts at the true noise (each with one more run from an
+ * informed start, as `initial` has it). And against alternation from its
  * own cold start: which part of its 2000 iterations and of their time `manifold` needs to reach what it reaches.
  * The seeds are 1, 2, ...; no constant was tuned on them. Run `npm run build` first.
  */

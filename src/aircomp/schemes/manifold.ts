@@ -66,7 +66,8 @@ const SAME = 1e-3;
  * subspaces, goes all the way. The others are compared at 0 dB: those that have met another are dropped, and only the
  * best go on. One more run starts from the uniform-forcing solution. Every iterate is a feasible design whose MSE at the true noise is known; the rows are the best so far.
  *
- * With a start of the caller's own there is one run, at the true noise.
+ * With a start of the caller's own there are two runs, from it at the true noise and from the better informed subspace
+ * (with effort "fast" the first alone): neighbours in a sweep are quick, and do not inherit a bad minimum.
  */
 export function manifoldScheme(problem: TransceiverProblem, context: SchemeContext): SchemeResult {
   const budget = budgets[context.effort];
@@ -75,7 +76,7 @@ export function manifoldScheme(problem: TransceiverProblem, context: SchemeConte
     const start = search.enter(context.initial);
     search.begin(start);
     search.settle(start, budget.tolerance);
-    return search.finish(budget.tolerance);
+    if (context.effort === "fast") return search.finish(budget.tolerance);
   }
   const levels = noiseLevels(problem);
   const deep = Math.max(raisedNoise(problem, -10), levels[0]!);
@@ -94,8 +95,9 @@ export function manifoldScheme(problem: TransceiverProblem, context: SchemeConte
 
   const [informed, other] = informedStarts(problem, levels[0]!, context.seed);
   const start = search.enter(informed!);
-  search.begin(start);
+  if (context.initial === undefined) search.begin(start);
   const first = follow(start, true);
+  if (context.initial !== undefined) return search.finish(budget.tolerance);
 
   // the design without misalignment is a good start at any SNR, once its amplitude fits
   const { hooks, seed } = context;
