@@ -53,6 +53,8 @@ const budgets: Readonly<Record<Effort, Budget>> = {
 
 /** The tolerance of descents that only prepare the next one, and of those that find out which start is good. */
 const ROUGH = 1e-4;
+/** With more subcarriers the uniform-forcing solution costs as much as all else, and is no better start than others. */
+const FORCED_SUBCARRIERS = 8;
 const SCREEN = 1e-3;
 /** Runs whose costs at a level differ by less than this fraction have met. */
 const SAME = 1e-3;
@@ -70,7 +72,8 @@ const SAME = 1e-3;
  * (with effort "fast" the first alone): neighbours in a sweep are quick, and do not inherit a bad minimum.
  */
 export function manifoldScheme(problem: TransceiverProblem, context: SchemeContext): SchemeResult {
-  const budget = budgets[context.effort];
+  const coupled = problem.correlation !== undefined && !isDiagonal(problem.correlation, problem.devices);
+  const budget = coupled ? fewerStarts(budgets[context.effort]) : budgets[context.effort];
   const search = createContinuation(problem, context.hooks, budget.maxIterations);
   if (context.initial !== undefined) {
     const start = search.enter(context.initial);
@@ -101,14 +104,17 @@ export function manifoldScheme(problem: TransceiverProblem, context: SchemeConte
 
   // the design without misalignment is a good start at any SNR, once its amplitude fits
   const { hooks, seed } = context;
-  const forced = forceAlignable(problem, { effort: budget.forcing, seed, hooks }).found.receive;
+  const forced =
+    problem.subcarriers <= FORCED_SUBCARRIERS
+      ? forceAlignable(problem, { effort: budget.forcing, seed, hooks }).found.receive
+      : new Float64Array(0);
   if (forced.some((x) => x !== 0) && forced.every(Number.isFinite)) {
     const { subcarriers, receiveAntennas, streams } = problem;
     const basis = new ComplexStack([subcarriers, receiveAntennas, streams], forced);
     search.descend(search.enter(scaledStart(problem, basis, 0)), 0, ROUGH);
   }
 
-  if (problem.correlation !== undefined && !isDiagonal(problem.correlation, problem.devices)) {
+  if (coupled) {
     // the design for independent devices is close at high SNR, and quickly found
     const { correlation: _coupled, ...independent } = problem;
     const quick = manifoldScheme(independent, { ...context, effort: "fast", hooks: signalOnly(hooks) });
@@ -131,6 +137,12 @@ export function manifoldScheme(problem: TransceiverProblem, context: SchemeConte
   screened.sort((a, b) => a.cost - b.cost);
   for (const { state } of screened.slice(0, budget.finalists - 1)) follow(state, false);
   return search.finish(budget.tolerance);
+}
+
+/** For correlated devices: the transmit side has more unknowns, and fewer minima. */
+function fewerStarts(budget: Budget): Budget {
+  const { randomStarts, deepStarts } = budget;
+  return { ...budget, randomStarts: Math.ceil(randomStarts / 3), deepStarts: Math.ceil(deepStarts / 3) };
 }
 
 function signalOnly({ signal }: Hooks): Hooks {
