@@ -2,22 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { channelFrom, designBeamformers, rayleighChannel } from "../../src/aircomp/index.ts";
 import { ComplexStack, svd } from "../../src/linalg/index.ts";
-import { random, runs } from "./support.ts";
-
-/** min over p >= 0, sum p <= power, of sum_i 1/(1 + p_i l_i): p = (v l^-1/2 - 1/l)_+, v by bisection. */
-function waterFilling(l: readonly number[], power: number): number {
-  const powers = (v: number): number[] => l.map((x) => (x > 0 ? Math.max(0, v / Math.sqrt(x) - 1 / x) : 0));
-  let low = 0;
-  let high = 1;
-  const total = (v: number): number => powers(v).reduce((sum, p) => sum + p, 0);
-  while (total(high) < power) high *= 2;
-  for (let i = 0; i < 200; i++) {
-    const middle = (low + high) / 2;
-    if (total(middle) < power) low = middle;
-    else high = middle;
-  }
-  return powers(low).reduce((sum, p, i) => sum + 1 / (1 + p * l[i]!), 0);
-}
+import { random, runs, waterFilling } from "./support.ts";
 
 const decibels = fc.integer({ min: -30, max: 40 });
 

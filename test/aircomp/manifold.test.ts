@@ -17,7 +17,7 @@ import { createBlockUpdates, type TransceiverProblem } from "../../src/aircomp/u
 import { ComplexStack, svd } from "../../src/linalg/index.ts";
 import { checkGradient, lbfgs, maxIterations, minimize } from "../../src/manifold/index.ts";
 import { monotonicityResidual } from "../../src/testing/index.ts";
-import { runs } from "./support.ts";
+import { runs, waterFilling } from "./support.ts";
 
 const size = { devices: 6, subcarriers: 2, receiveAntennas: 6, transmitAntennas: 3, taps: 2 };
 
@@ -249,21 +249,6 @@ test("scaling channel and noise, or powers and noise, changes nothing but the un
   const inPower = designBeamformers({ ...options, power, noiseVariance: 4096, scheme: "manifold" });
   expect(Math.abs(inPower.mse / plain - 1)).toBeLessThan(1e-6);
 });
-
-/** min over p >= 0, sum p <= power, of sum_i 1/(1 + p_i l_i): p = (v l^-1/2 - 1/l)_+, v by bisection. */
-function waterFilling(l: readonly number[], power: number): number {
-  const powers = (v: number): number[] => l.map((x) => (x > 0 ? Math.max(0, v / Math.sqrt(x) - 1 / x) : 0));
-  const total = (v: number): number => powers(v).reduce((sum, p) => sum + p, 0);
-  let low = 0;
-  let high = 1;
-  while (total(high) < power) high *= 2;
-  for (let i = 0; i < 200; i++) {
-    const middle = (low + high) / 2;
-    if (total(middle) < power) low = middle;
-    else high = middle;
-  }
-  return powers(low).reduce((sum, p, i) => sum + 1 / (1 + p * l[i]!), 0);
-}
 
 /**
  * min over a >= 0 of a^2 + sum_k max(0, w - a reach_k)^2 (noise variance 1): on each stretch between the points where
