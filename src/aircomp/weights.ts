@@ -1,4 +1,4 @@
-import { checkNumber, checkNumbers, checkPositive, InputError } from "../core/index.ts";
+import { checkNumber, checkNumbers, checkPositive, describe, InputError } from "../core/index.ts";
 
 /** Aggregation weights scaled to sum 1; 1/K each by default. @throws InputError if negative or all zero. */
 export function checkWeights(weights: ArrayLike<number> | undefined, devices: number): Float64Array {
@@ -17,6 +17,10 @@ export function checkWeights(weights: ArrayLike<number> | undefined, devices: nu
 /** One power budget per device from a number or a list. */
 export function checkPowers(power: number | ArrayLike<number>, devices: number): Float64Array {
   if (typeof power === "number") return new Float64Array(devices).fill(checkLevel(power, "power"));
+  if (power === null || typeof power !== "object") {
+    const expected = `a finite number > 0, or an array of ${devices}, one per device`;
+    throw new InputError("power", describe(power), expected);
+  }
   const powers = Float64Array.from(checkNumbers(power, "power", devices, 0));
   for (const [k, value] of powers.entries()) if (value !== 0) checkLevel(value, `power[${k}]`);
   return powers;

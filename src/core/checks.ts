@@ -73,7 +73,7 @@ export function checkOptions(options: unknown, field: string, known: readonly st
 
 function range(minimum: number, maximum: number): string {
   const low = Number.isFinite(minimum) && minimum > Number.MIN_SAFE_INTEGER;
-  const high = Number.isFinite(maximum) && maximum < Number.MAX_SAFE_INTEGER;
+  const high = Number.isFinite(maximum) && maximum !== Number.MAX_SAFE_INTEGER;
   if (low && high) return ` from ${minimum} to ${maximum}`;
   if (low) return ` >= ${minimum}`;
   if (high) return ` <= ${maximum}`;
