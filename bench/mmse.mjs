@@ -103,7 +103,7 @@ export async function run({ quick = false } = {}) {
         "excess, mean": percent(geometricMean(ratios)),
         "95th percentile": percent(quantile(ratios, 0.95)),
         worst: percent(Math.max(...ratios)),
-        "iterations / 2000": median(iterations).toFixed(3),
+        "iterations / cold": median(iterations).toFixed(3),
         "time / cold": median(times).toFixed(3),
         "median ms": median(totals).toFixed(0),
       });

@@ -1,11 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  channelFrom,
   designBeamformers,
   estimateChannel,
   expectedEvaluation,
   rayleighChannel,
+  type TrueChannel,
 } from "../../src/aircomp/index.ts";
+import { ComplexStack } from "../../src/linalg/index.ts";
 import { monotonicityResidual, powerBudgetResidual } from "../../src/testing/index.ts";
 import { randomCorrelation, runs, smoothProblem } from "./support.ts";
 
@@ -52,4 +55,21 @@ describe("baselines compared", () => {
       expect(ratio(8, seed)).toBeGreaterThan(10);
     }
   });
+});
+
+test("zero-forcing schemes agree on who can be aligned: a faint subcarrier is served, one without rank is not", () => {
+  const size = { devices: 3, subcarriers: 2, receiveAntennas: 4, transmitAntennas: 2 };
+  const { matrices } = rayleighChannel({ ...size, seed: 5 });
+  const withSecondSubcarrier = (factor: number): TrueChannel => {
+    const data = matrices.data.slice();
+    const block = 2 * 4 * 2;
+    for (let i = block; i < 2 * block; i++) data[i]! *= factor;
+    return channelFrom(new ComplexStack(matrices.shape, data));
+  };
+  for (const scheme of ["uniform-forcing", "sca", "sdr"] as const) {
+    const common = { streams: 2, power: 1e4, noiseVariance: 1, scheme, effort: "fast" } as const;
+    const faint = designBeamformers({ ...common, channel: withSecondSubcarrier(1e-15) });
+    const dead = designBeamformers({ ...common, channel: withSecondSubcarrier(0) });
+    expect([scheme, faint.reason === "infeasible", dead.reason]).toEqual([scheme, false, "infeasible"]);
+  }
 });

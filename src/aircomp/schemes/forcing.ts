@@ -3,7 +3,7 @@ import { type ForcingInstance, forcingInstance } from "../relaxation-cost.ts";
 import type { SchemeResult } from "../scheme.ts";
 import { createBlockUpdates, type TransceiverProblem } from "../updates.ts";
 
-/** A singular value below this fraction of the device's largest is rounding noise of a channel of smaller rank. */
+/** A singular value below this fraction of the largest on its subcarrier is rounding noise of a channel of smaller rank. */
 const RANK_TOLERANCE = 1e-14;
 
 /** What the zero-forcing baselines `sdr` and `sca` share: the devices that can be served, g_k, and the design. */
@@ -91,14 +91,12 @@ function servableDevices(problem: TransceiverProblem): boolean[] {
   const singular = new Float64Array(rank);
   const work = kernel.createJacobiSvdWorkspace(nr, nt);
   return Array.from({ length: devices }, (_, k) => {
-    let largest = 0;
-    let smallest = Number.POSITIVE_INFINITY;
-    for (let m = 0; m < subcarriers; m++) {
+    let full = power[k]! > 0;
+    for (let m = 0; m < subcarriers && full; m++) {
       kernel.jacobiSingularValues(channel, (k * subcarriers + m) * 2 * nr * nt, singular, 0, work);
-      largest = Math.max(largest, singular[0]!);
-      smallest = Math.min(smallest, singular[streams - 1]!);
+      full = singular[streams - 1]! > RANK_TOLERANCE * singular[0]!;
     }
-    return power[k]! > 0 && smallest > RANK_TOLERANCE * largest;
+    return full;
   });
 }
 
