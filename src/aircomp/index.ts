@@ -54,7 +54,14 @@ export {
   expectedEvaluation,
   meanSquaredError,
 } from "./evaluate.ts";
-export { type Aggregate, type AggregationOptions, aggregateOverTheAir } from "./link.ts";
+export {
+  type Aggregate,
+  type AggregationOptions,
+  aggregateOverTheAir,
+  type LinkOptions,
+  type OverTheAirLink,
+  overTheAirLink,
+} from "./link.ts";
 export {
   type BeamformProblem,
   beamformDistortion,

@@ -1,16 +1,16 @@
 import { checkOptions, checkPositive, checkSeed, describe, InputError, randomStream } from "../core/index.ts";
+import type { ComplexStack } from "../linalg/index.ts";
 import * as kernel from "../linalg/kernels/index.ts";
 import { checkTrueChannel, type TrueChannel } from "./channel.ts";
 import type { BeamformerDesign } from "./design.ts";
 import { checkBits, sendDigitally } from "./digital.ts";
 import { type Beamformers, checkDesignShapes } from "./evaluate.ts";
 import { type Gradient, type Packing, planPacking } from "./packing.ts";
-import { predictDistortion, secondMoments } from "./prediction.ts";
+import { errorProfile, type Moments, predictDistortion, secondMoments } from "./prediction.ts";
 import { checkWeights } from "./weights.ts";
 
-export interface AggregationOptions {
-  /** One gradient of Q entries per device. */
-  readonly gradients: readonly Gradient[];
+/** A channel and the beamformers that are used on it, in one or many rounds. */
+export interface LinkOptions {
   readonly channel: TrueChannel;
   /** Any design for this channel. */
   readonly design: BeamformerDesign;
@@ -18,6 +18,11 @@ export interface AggregationOptions {
   readonly noiseVariance: number;
   /** w_k >= 0, scaled to sum 1. Default: those of the design. */
   readonly weights?: ArrayLike<number>;
+}
+
+export interface AggregationOptions extends LinkOptions {
+  /** One gradient of Q entries per device. */
+  readonly gradients: readonly Gradient[];
   /** Seed of the interleaving, the signs and the noise. */
   readonly seed: number;
 }
@@ -39,7 +44,19 @@ export interface Aggregate {
   readonly expectedSquaredError: number;
 }
 
-const optionNames = ["gradients", "channel", "design", "noiseVariance", "weights", "seed"] as const;
+/** A link that is ready to send: what does not change from round to round has been computed. */
+export interface OverTheAirLink {
+  /**
+   * One round, as {@link aggregateOverTheAir} does it.
+   *
+   * @param gradients one of Q entries per device
+   * @param seed of the interleaving, the signs and the noise
+   * @throws InputError on gradients of different lengths, or entries that are NaN or infinite.
+   */
+  aggregate(gradients: readonly Gradient[], seed: number): Aggregate;
+}
+
+const linkNames = ["channel", "design", "noiseVariance", "weights"] as const;
 
 /**
  * Sends the gradients of all devices at once, subcarrier by subcarrier, and estimates their weighted mean:
@@ -52,14 +69,26 @@ const optionNames = ["gradients", "channel", "design", "noiseVariance", "weights
  * @throws InputError on gradients of different lengths, designs of another shape, or values out of range.
  */
 export function aggregateOverTheAir(options: AggregationOptions): Aggregate {
-  checkOptions(options, "aggregateOverTheAir", optionNames);
+  checkOptions(options, "aggregateOverTheAir", [...linkNames, "gradients", "seed"]);
+  const { gradients, seed, ...link } = options;
+  return openLink(link).aggregate(gradients, seed);
+}
+
+/**
+ * Prepares a channel and a design for many rounds: `aggregate(gradients, seed)` of the result gives, bit for bit, what
+ * {@link aggregateOverTheAir} gives, without computing again what stays the same.
+ *
+ * @throws InputError on designs of another shape, or values out of range.
+ */
+export function overTheAirLink(options: LinkOptions): OverTheAirLink {
+  checkOptions(options, "overTheAirLink", linkNames);
+  return openLink(options);
+}
+
+function openLink(options: LinkOptions): OverTheAirLink {
   const channel = checkTrueChannel(options.channel);
   const noiseVariance = checkPositive(options.noiseVariance, "noiseVariance");
-  const seed = checkSeed(options.seed);
-  const { gradients, design } = options;
-  if (!Array.isArray(gradients) || gradients.length !== channel.devices) {
-    throw new InputError("gradients", describe(gradients), `${channel.devices} gradients, one per device`);
-  }
+  const { design } = options;
   if (design === null || typeof design !== "object") {
     throw new InputError("design", describe(design), "a design (see designBeamformers, designFrom)");
   }
@@ -67,26 +96,46 @@ export function aggregateOverTheAir(options: AggregationOptions): Aggregate {
   if (design.kind === "analog") checkDesignShapes(channel, design);
   if (design.kind === "digital") checkBits(design, channel.devices);
   const perSymbol = 2 * design.streams * channel.subcarriers;
-  const packing = planPacking(gradients, weights, perSymbol, seed);
-  const moments = secondMoments(gradients, packing);
-  const { estimate, distortion } =
-    design.kind === "digital"
-      ? sendDigitally(gradients, weights, design, packing, seed)
-      : {
-          estimate:
-            design.kind === "ideal"
-              ? weightedMean(gradients, weights)
-              : superpose(gradients, channel, design, noiseVariance, packing, seed),
-          distortion: predictDistortion(channel, design, weights, noiseVariance, moments),
-        };
+  const effective = design.kind === "analog" ? effectiveChannels(channel, design) : [];
+  const profile =
+    design.kind === "digital" ? undefined : errorProfile(channel, design, weights, noiseVariance);
+
+  const send = (
+    gradients: readonly Gradient[],
+    packing: Packing,
+    moments: Moments,
+    seed: number,
+  ): Pick<Aggregate, "estimate" | "distortion"> => {
+    if (design.kind === "digital") return sendDigitally(gradients, weights, design, packing, seed);
+    const distortion = predictDistortion(profile!, moments);
+    if (design.kind === "ideal") return { estimate: weightedMean(gradients, weights), distortion };
+    const estimate = superpose(gradients, effective, design.receive, noiseVariance, packing, seed);
+    return { estimate, distortion };
+  };
+
   return {
-    estimate,
-    packMean: packing.mean,
-    packScale: packing.scale,
-    symbols: packing.symbols,
-    correlation: moments.correlation,
-    distortion,
-    expectedSquaredError: packing.entries * packing.scale ** 2 * distortion.measured,
+    aggregate(gradients, seed) {
+      checkSeed(seed);
+      if (!Array.isArray(gradients) || gradients.length !== channel.devices) {
+        throw new InputError(
+          "gradients",
+          describe(gradients),
+          `${channel.devices} gradients, one per device`,
+        );
+      }
+      const packing = planPacking(gradients, weights, perSymbol, seed);
+      const moments = secondMoments(gradients, packing);
+      const { estimate, distortion } = send(gradients, packing, moments, seed);
+      return {
+        estimate,
+        packMean: packing.mean,
+        packScale: packing.scale,
+        symbols: packing.symbols,
+        correlation: moments.correlation,
+        distortion,
+        expectedSquaredError: packing.entries * packing.scale ** 2 * distortion.measured,
+      };
+    },
   };
 }
 
@@ -99,32 +148,14 @@ function weightedMean(gradients: readonly Gradient[], weights: Float64Array): Fl
   return mean;
 }
 
-/** The transmission itself. */
-function superpose(
-  gradients: readonly Gradient[],
-  channel: TrueChannel,
-  design: Beamformers & { readonly streams: number },
-  noiseVariance: number,
-  packing: Packing,
-  seed: number,
-): Float64Array {
+/** H_km B_km of every device on a subcarrier, next to each other: N_r x (K S) for every m. */
+function effectiveChannels(channel: TrueChannel, design: Beamformers): Float64Array[] {
   const { devices, subcarriers, receiveAntennas: nr, transmitAntennas: nt } = channel;
-  const { mean, scale, entries, symbols, order, signs } = packing;
-  const streams = design.streams;
-  const estimate = new Float64Array(entries);
-  const noise = randomStream(seed, "noise");
-  const toSymbol = scale > 0 ? Math.SQRT1_2 / scale : 0;
-  const fromSymbol = Math.SQRT2 * scale;
-  // H_km B_km of every device on this subcarrier, next to each other: Nr x (K S)
+  const streams = design.transmit.cols;
   const width = devices * streams;
-  const effective = new Float64Array(2 * nr * width);
   const single = new Float64Array(2 * nr * streams);
-  const sent = new Float64Array(2 * width);
-  const received = new Float64Array(2 * nr);
-  const thermal = new Float64Array(2 * nr);
-  const combined = new Float64Array(2 * streams);
-  // packMean has weight sum_k w_k = 1, so it is added back as it is
-  for (let m = 0; m < subcarriers; m++) {
+  return Array.from({ length: subcarriers }, (_, m) => {
+    const effective = new Float64Array(2 * nr * width);
     for (let k = 0; k < devices; k++) {
       const h = channel.matrices.at(k, m).data;
       kernel.multiply(single, 0, h, 0, design.transmit.at(k, m).data, 0, nr, nt, streams);
@@ -133,7 +164,36 @@ function superpose(
         effective.set(single.subarray(from, from + 2 * streams), 2 * (row * width + k * streams));
       }
     }
-    const beam = design.receive.at(m).data;
+    return effective;
+  });
+}
+
+/** The transmission itself. */
+function superpose(
+  gradients: readonly Gradient[],
+  effective: readonly Float64Array[],
+  receive: ComplexStack,
+  noiseVariance: number,
+  packing: Packing,
+  seed: number,
+): Float64Array {
+  const { mean, scale, entries, symbols, order, signs } = packing;
+  const subcarriers = effective.length;
+  const devices = gradients.length;
+  const { rows: nr, cols: streams } = receive;
+  const estimate = new Float64Array(entries);
+  const noise = randomStream(seed, "noise");
+  const toSymbol = scale > 0 ? Math.SQRT1_2 / scale : 0;
+  const fromSymbol = Math.SQRT2 * scale;
+  const width = devices * streams;
+  const sent = new Float64Array(2 * width);
+  const received = new Float64Array(2 * nr);
+  const thermal = new Float64Array(2 * nr);
+  const combined = new Float64Array(2 * streams);
+  // packMean has weight sum_k w_k = 1, so it is added back as it is
+  for (let m = 0; m < subcarriers; m++) {
+    const through = effective[m]!;
+    const beam = receive.at(m).data;
     for (let symbol = 0; symbol < symbols; symbol++) {
       const base = 2 * streams * (symbol * subcarriers + m);
       for (let k = 0; k < devices; k++) {
@@ -145,7 +205,7 @@ function superpose(
         }
       }
       noise.fillComplexNormal(thermal, noiseVariance);
-      kernel.multiply(received, 0, effective, 0, sent, 0, nr, width, 1);
+      kernel.multiply(received, 0, through, 0, sent, 0, nr, width, 1);
       kernel.axpy(received, 0, thermal, 0, nr, 1);
       kernel.multiplyConjugateLeft(combined, 0, beam, 0, received, 0, streams, nr, 1);
       for (let i = 0; i < 2 * streams; i++) {

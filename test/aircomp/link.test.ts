@@ -8,6 +8,7 @@ import {
   designBeamformers,
   evaluateDesign,
   type Gradient,
+  overTheAirLink,
   rayleighChannel,
 } from "../../src/aircomp/index.ts";
 import { randomStream } from "../../src/core/index.ts";
@@ -71,6 +72,30 @@ function normalGradients(
     shared.map((x) => mean(k) + common * x + own * (1 + k) * stream.normal()),
   );
 }
+
+describe("a prepared link", () => {
+  test("gives in every round, bit for bit, what a single aggregation gives; whatever was sent before", () => {
+    fc.assert(
+      fc.property(gradients({ devices }), fc.integer({ min: 0, max: 1000 }), (list, seed) => {
+        const prepared = overTheAirLink(link);
+        prepared.aggregate(
+          list.map((g) => Float64Array.from(g, (x) => 2 * x + 1)),
+          seed + 1,
+        );
+        expect(prepared.aggregate(list, seed)).toEqual(
+          aggregateOverTheAir({ ...link, gradients: list, seed }),
+        );
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("refuses what is not part of a link", () => {
+    expect(() => overTheAirLink({ ...link, seed: 1 } as never)).toThrow(/seed/);
+    expect(() => overTheAirLink({ ...link, noiseVariance: 0 })).toThrow(/noiseVariance/);
+    expect(() => overTheAirLink(link).aggregate([[1]], 1)).toThrow(/gradients/);
+  });
+});
 
 describe("the error of the estimate", () => {
   // 2 S M = 8 reals per OFDM symbol
