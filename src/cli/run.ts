@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { InputError, version } from "../core/index.ts";
 import { beamformCommand } from "./beamform.ts";
+import { estimateCommand } from "./estimate.ts";
 import { exitCodes } from "./exit.ts";
 import { figuresCommand } from "./figures.ts";
 import { schemaCommand } from "./schema.ts";
@@ -23,7 +24,7 @@ export async function run(args: readonly string[]): Promise<number> {
             .replace(/\s+/g, " ")} (see airfold --help)\n`,
         ),
     });
-  for (const add of [solveCommand, beamformCommand, figuresCommand, schemaCommand]) {
+  for (const add of [solveCommand, beamformCommand, estimateCommand, figuresCommand, schemaCommand]) {
     add(program, (code) => {
       exitCode = code;
     });

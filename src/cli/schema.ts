@@ -1,10 +1,14 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { beamformSchema } from "../aircomp/index.ts";
-import { scenarioSchema } from "../bounds/index.ts";
+import { scenarioSchema, trainingRecordSchema } from "../bounds/index.ts";
 import { canonicalJson, checkChoice } from "../core/index.ts";
 
-const schemas = { scenario: scenarioSchema, beamform: beamformSchema };
+const schemas = {
+  scenario: scenarioSchema,
+  beamform: beamformSchema,
+  "training-record": trainingRecordSchema,
+};
 const names = Object.keys(schemas) as (keyof typeof schemas)[];
 
 /** `airfold schema`: JSON Schema of the inputs. */
