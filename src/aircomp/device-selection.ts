@@ -1,12 +1,11 @@
 import {
-  ascending,
   type Candidate,
   createSearch,
   type DeviceSelection,
-  nobody,
   type Search,
   type SelectionOptions,
 } from "./device-search.ts";
+import { ascending } from "./device-sets.ts";
 
 export type { DeviceSelection, SelectionOptions, SelectionReason, SelectionRow } from "./device-search.ts";
 
@@ -27,7 +26,7 @@ const PAIRED = 3;
  */
 export function selectDevices(options: SelectionOptions): DeviceSelection {
   const search = createSearch(options);
-  if (search.eligible.length === 0) return nobody(options, search.threshold);
+  if (search.eligible.length === 0) return search.nobody();
   if (options.exhaustive === true) return exhaust(search, options.certify);
   const all = search.solve(search.eligible);
   if (search.isFeasible(all)) return search.finish("all-devices");
