@@ -29,9 +29,13 @@ export interface Continuation {
    * The minimum at the noise variance raised by `extraNoise` that lies downhill. After the signal has fired it returns
    * the start.
    */
-  descend(start: Float64Array, extraNoise: number, tolerance: number): Candidate;
-  /** Descends at the true noise until exact updates of both sides find next to nothing more. */
-  settle(start: Float64Array, tolerance: number): Candidate;
+  descend(start: Float64Array, extraNoise: number, tolerance: number, window?: number): Candidate;
+  /**
+   * Descends at the true noise until exact updates of both sides find next to nothing more.
+   *
+   * @param window how many iterations together must lower the cost by no more than the tolerance; default 5
+   */
+  settle(start: Float64Array, tolerance: number, window?: number): Candidate;
   /** The best design of all descents, settled. */
   finish(tolerance: number): SchemeResult;
 }
@@ -68,7 +72,7 @@ function continuationIn<P>(space: ReducedSpace<P>, hooks: Hooks, maxIterations: 
 
   const aborted = (): boolean => hooks.signal?.aborted === true;
 
-  const descend: Continuation["descend"] = (start, extraNoise, tolerance) => {
+  const descend: Continuation["descend"] = (start, extraNoise, tolerance, window = WINDOW) => {
     const none = { state: start, cost: Number.POSITIVE_INFINITY };
     if (aborted()) {
       reason = "aborted";
@@ -78,7 +82,7 @@ function continuationIn<P>(space: ReducedSpace<P>, hooks: Hooks, maxIterations: 
     if (chart === undefined) return none;
     const run = iterate(chart.problem, chart.x0, {
       solver: lbfgs({ memory: MEMORY }),
-      stop: slowDecrease(tolerance, maxIterations),
+      stop: slowDecrease(tolerance, maxIterations, window),
       record: false,
     });
     let state = start;
@@ -100,14 +104,14 @@ function continuationIn<P>(space: ReducedSpace<P>, hooks: Hooks, maxIterations: 
     return { state, cost };
   };
 
-  const settle: Continuation["settle"] = (start, tolerance) => {
-    let found = descend(start, 0, tolerance);
+  const settle: Continuation["settle"] = (start, tolerance, window) => {
+    let found = descend(start, 0, tolerance, window);
     // a descent that slows down at a saddle looks like one that has arrived
     for (let attempt = 1; reason === "relative-decrease" && !aborted(); attempt++) {
       const { state, mse } = space.update(found.state);
       if (!(mse < found.cost * (1 - CLEARLY * tolerance))) break;
       note(state, mse);
-      const next = attempt <= ATTEMPTS ? descend(state, 0, tolerance) : undefined;
+      const next = attempt <= ATTEMPTS ? descend(state, 0, tolerance, window) : undefined;
       found = next !== undefined && next.cost < mse ? next : { state, cost: mse };
       if (attempt === UPDATES) reason = "max-iterations";
     }
@@ -132,11 +136,11 @@ function continuationIn<P>(space: ReducedSpace<P>, hooks: Hooks, maxIterations: 
 }
 
 /** Ends a descent when the last few iterations together have lowered the cost by at most this fraction. */
-function slowDecrease(tolerance: number, maxIterations: number): StopRule {
+function slowDecrease(tolerance: number, maxIterations: number, window: number): StopRule {
   const costs: number[] = [];
   return ({ iteration, cost }) => {
     if (costs.length <= iteration) costs.push(cost);
-    const before = costs[iteration - WINDOW];
+    const before = costs[iteration - window];
     if (before !== undefined && before - cost <= tolerance * cost) return "relative-decrease";
     return iteration >= maxIterations ? "max-iterations" : undefined;
   };

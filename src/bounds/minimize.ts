@@ -1,14 +1,18 @@
-import { type BeamformerDesign, certifyDesign, designBeamformers } from "../aircomp/index.ts";
+import { type BeamformerDesign, certifyDesign } from "../aircomp/index.ts";
 import { randomStream } from "../core/index.ts";
-import { type GapResult, type GapTerms, optimalityGap, smallestSlope } from "./optimality-gap.ts";
+import { createDesignPath, type DesignPath, isContinued } from "./design-path.ts";
+import type { GapTerms } from "./optimality-gap.ts";
 import {
   backtrackingSearch,
+  bestRank,
   exhaustiveSearch,
+  type RankMemo,
   type RankSearchResult,
   type RankSearchRow,
   rankMemo,
 } from "./rank-search.ts";
 import { type RankProblem, rankProblem, type Scenario } from "./scenario.ts";
+import { settleDesign } from "./settle.ts";
 
 /** The bound and what it is made of, at one rank. */
 export interface RankRow {
@@ -44,11 +48,20 @@ export interface GapMinimum {
   readonly onTrueChannel?: { readonly distortion: number; readonly cap: number };
   readonly contraction: number;
   readonly design: BeamformerDesign;
-  /** Every rank that was evaluated, ascending. */
+  /**
+   * Every rank that was evaluated, ascending; all by the same path of designs. With more effort than "fast" it comes
+   * from a design of the full effort, that of the chosen rank (of an earlier choice where the rank has moved since).
+   */
   readonly byRank: readonly RankRow[];
-  /** Accepted states of the rank search; the gap never increases along them. */
+  /**
+   * Accepted states of the rank search; the gap never increases along them. A row that repeats a rank has settled it.
+   */
   readonly rows: readonly RankSearchRow[];
+  /** Beamforming problems solved: on the path of designs, with few iterations, and with full effort to settle a rank. */
+  readonly solves: { readonly path: number; readonly settling: number };
   readonly reason: RankReason;
+  /** What the bound takes for granted. */
+  readonly assumptions: readonly string[];
   /** Why the gap is infinite, if it is. */
   readonly gapReason?: string;
   /** False if the beamforming at the chosen rank stopped early. */
@@ -57,52 +70,89 @@ export interface GapMinimum {
 
 export interface MinimizeHooks {
   readonly signal?: AbortSignal;
-  /** Called after every rank that is evaluated. */
+  /** Called after every rank that is evaluated, or evaluated again. */
   readonly onProgress?: (progress: {
     readonly evaluated: number;
     readonly maxRank: number;
     readonly rank: number;
+    /** Iterations of the scheme so far, over all designs. */
+    readonly iterations: number;
   }) => void;
   /** Distortions that are known already, by rank (from {@link rankDistortion} of the same scenario). */
   readonly distortions?: ReadonlyMap<number, number>;
 }
 
+/** Most ranks that are settled one after the other. */
+const ROUNDS = 3;
+
 /**
- * The LoRA rank and the beamformers with the smallest bound on the optimality gap.
+ * The LoRA rank and the beamformers with the smallest bound on the optimality gap (docs/theory.md, section 3.6).
  *
- * The distortion at rank r depends on r through the power P_k(r) alone; ranks of equal power share one design.
- * The design of the smallest rank r of its power starts from that of rank floor(r/2), so omega(r) is a function of
- * the scenario and r, whatever ranks were tried before, and both searches see the same values.
+ * The distortion at rank r depends on r through the power P_k(r) alone. The designs of all ranks lie on one path, each
+ * made from a neighbour's (`createDesignPath`), so omega(r) is a function of the scenario and r, whatever ranks were
+ * tried before, and both searches see the same values. With more effort than "fast" the chosen rank is then settled:
+ * its design is searched with the full effort, and where that finds a better one, all ranks of the table are solved
+ * again on a path from it, and the search goes on until the rank stays.
  *
  * @throws InputError naming the field of the scenario that is missing, unknown, out of range or impossible.
  */
 export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks = {}): GapMinimum {
   const problem = rankProblem(scenario);
-  const designs = createDesigns(problem, hooks.signal);
-  const table = new Map<number, RankRow>();
-  const evaluate = (rank: number): number => {
-    if (hooks.signal?.aborted === true && table.size > 0) throw new Aborted();
-    const distortion = hooks.distortions?.get(rank) ?? designs.distortionAt(rank);
-    const row = rankRow(problem, rank, distortion);
-    table.set(rank, row);
-    hooks.onProgress?.({ evaluated: table.size, maxRank: problem.maxRank, rank });
-    return row.gap;
+  const { signal } = hooks;
+  const aborted = (): boolean => signal?.aborted === true;
+  const first = createDesignPath(problem, undefined, signal);
+  const paths = [first];
+  let designs: Designs = {
+    at: first.at,
+    distortionAt: (rank) => hooks.distortions?.get(rank) ?? first.distortionAt(rank),
   };
-  // where the gap is infinite, a smaller b2 is the way out
-  const memo = rankMemo(problem.maxRank, evaluate, (rank) =>
-    smallestSlope(problem.gapInput(rank, table.get(rank)!.distortion)),
-  );
-  let found: RankSearchResult & { readonly reason: RankReason };
+  const table = new Map<number, RankRow>();
+  const settling = { solves: 0, iterations: 0 };
+  const searched = (): RankMemo => {
+    const source = designs;
+    const evaluate = (rank: number): number => {
+      if (aborted() && table.size > 0) throw new Aborted();
+      const row = rankRow(problem, rank, source.distortionAt(rank));
+      table.set(rank, row);
+      const iterations = paths.reduce((sum, path) => sum + path.iterations(), settling.iterations);
+      hooks.onProgress?.({ evaluated: table.size, maxRank: problem.maxRank, rank, iterations });
+      return row.gap;
+    };
+    // where the gap is infinite, a smaller b2 is the way out
+    const slope = (rank: number): number => problem.slopeAt(rank, table.get(rank)!.distortion);
+    return rankMemo(problem.maxRank, evaluate, slope);
+  };
+
+  let found: Found | undefined;
   try {
-    found = search(problem, memo);
+    found = search(problem, searched());
+    for (let round = 0; round < ROUNDS && isSettled(problem); round++) {
+      if (aborted()) throw new Aborted();
+      const { rank, reason }: Found = found;
+      const settled = settleDesign(problem, rank, designs.at(rank), round === 0, signal);
+      settling.solves += settled.solves;
+      settling.iterations += settled.iterations;
+      if (!(settled.distortion < table.get(rank)!.distortion)) {
+        if (aborted()) throw new Aborted();
+        break;
+      }
+      const path = createDesignPath(problem, { rank, design: settled.design }, signal);
+      paths.push(path);
+      designs = lower(designs, path);
+      table.set(rank, rankRow(problem, rank, settled.distortion));
+      found = { ...follow(found.rows, [table.get(rank)!]), reason };
+      found = { ...again(problem, searched(), [...table.keys()], found.rows), reason };
+      if (found.rank === rank) break;
+    }
   } catch (error) {
     if (!(error instanceof Aborted)) throw error;
     const best = [...table.values()].reduce((a, b) => (b.gap < a.gap ? b : a));
-    found = { rank: best.rank, rows: [{ step: 0, rank: best.rank, gap: best.gap }], reason: "aborted" };
+    found = { ...follow(found?.rows ?? [], [best]), reason: "aborted" };
   }
   const row = table.get(found.rank)!;
-  const design = certified(problem, found.rank, designs.at(found.rank), hooks.signal);
+  const design = certified(problem, found.rank, designs.at(found.rank), signal);
   const { cap, onTrueChannel } = problem.distortionOf(design);
+  const solved = paths.map((path) => path.solvesFor(table.keys()));
   return {
     rank: found.rank,
     gap: row.gap,
@@ -114,25 +164,73 @@ export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks =
     design,
     byRank: [...table.values()].sort((a, b) => a.rank - b.rank),
     rows: found.rows,
+    solves: { path: solved.reduce((sum, count) => sum + count), settling: settling.solves },
     reason: found.reason,
+    assumptions: problem.assumptions,
     gapReason: row.reason,
     converged: design.converged && found.reason !== "aborted",
   };
 }
 
-/** omega(r) of a scenario: what `minimizeOptimalityGap` uses at rank r, for callers that split the ranks. */
+/**
+ * omega(r) of a scenario: what `minimizeOptimalityGap` uses at rank r before it settles the chosen one, for callers
+ * that split the ranks.
+ */
 export function rankDistortion(scenario: Scenario, ranks: readonly number[]): Map<number, number> {
-  const problem = rankProblem(scenario);
-  const designs = createDesigns(problem);
-  return new Map(ranks.map((rank) => [rank, designs.distortionAt(rank)]));
+  const path = createDesignPath(rankProblem(scenario));
+  return new Map(ranks.map((rank) => [rank, path.distortionAt(rank)]));
 }
 
 class Aborted extends Error {}
 
-function search(
+interface Found extends RankSearchResult {
+  readonly reason: RankReason;
+}
+
+type Designs = Pick<DesignPath, "at" | "distortionAt">;
+
+/** At every rank the better of two designs; both, and so this, are functions of the rank alone. */
+function lower(old: Designs, path: Designs): Designs {
+  return {
+    at: (rank) => (path.distortionAt(rank) < old.distortionAt(rank) ? path : old).at(rank),
+    distortionAt: (rank) => Math.min(path.distortionAt(rank), old.distortionAt(rank)),
+  };
+}
+
+/** Whether more effort than a path gives can find better designs. */
+function isSettled(problem: RankProblem): boolean {
+  return problem.solver.effort !== "fast" && isContinued(problem);
+}
+
+/** The ranks of the table with new values, and from the best of them on with single steps. */
+function again(
   problem: RankProblem,
-  memo: ReturnType<typeof rankMemo>,
-): RankSearchResult & { readonly reason: RankReason } {
+  memo: RankMemo,
+  ranks: readonly number[],
+  rows: readonly RankSearchRow[],
+): RankSearchResult {
+  for (const rank of ranks) memo.valueAt(rank);
+  const start = bestRank(memo, ranks);
+  if (problem.solver.rankSearch !== "backtracking") {
+    return follow(rows, [{ rank: start, gap: memo.valueAt(start) }]);
+  }
+  return follow(rows, backtrackingSearch(memo, start, 1).rows);
+}
+
+/** The rows with more accepted states; one that repeats the last is left out. */
+function follow(
+  rows: readonly RankSearchRow[],
+  more: readonly Pick<RankSearchRow, "rank" | "gap">[],
+): RankSearchResult {
+  const all = [...rows];
+  for (const { rank, gap } of more) {
+    const last = all.at(-1);
+    if (last?.rank !== rank || last.gap !== gap) all.push({ step: all.length, rank, gap });
+  }
+  return { rank: all.at(-1)!.rank, rows: all };
+}
+
+function search(problem: RankProblem, memo: RankMemo): Found {
   const { rankSearch, initialRank, seed } = problem.solver;
   const single = (rank: number, reason: RankReason) => {
     return { rank, rows: [{ step: 0, rank, gap: memo.valueAt(rank) }], reason };
@@ -173,66 +271,9 @@ function certified(
   });
 }
 
-interface Designs {
-  at(rank: number): BeamformerDesign;
-  /** omega of that design. */
-  distortionAt(rank: number): number;
-}
-
-/**
- * One design per distinct power: that of the smallest rank r which has it. It starts from the design of rank
- * floor(r/2), at most 4.8 dB away.
- */
-function createDesigns(problem: RankProblem, signal?: AbortSignal): Designs {
-  const { channel, streams, noiseVariance, weights, correlation, solver } = problem;
-  const { scheme, effort, seed } = solver;
-  const known = new Map<string, BeamformerDesign>();
-  const powerKey = (rank: number): string => problem.payloadAt(rank).power.join();
-  const design = (rank: number): BeamformerDesign => {
-    const key = powerKey(rank);
-    let result = known.get(key);
-    if (result === undefined) {
-      // powers never grow with the rank, so equal ones are neighbours
-      let first = rank;
-      while (first > 1 && powerKey(first - 1) === key) first--;
-      const parent = first === 1 ? undefined : design(Math.floor(first / 2));
-      const { power } = problem.payloadAt(first);
-      const common = {
-        channel,
-        streams,
-        noiseVariance,
-        power,
-        weights,
-        scheme,
-        // all other designs start from this one: short of iterations it would be worse than designs of less power
-        effort: parent === undefined && effort === "fast" ? "default" : effort,
-        seed,
-        signal,
-        certificate: false,
-      } as const;
-      // receive beamformers of zero, the best for a channel of zero, are no start
-      const usable = parent?.kind === "analog" && parent.receive.data.some((x) => x !== 0);
-      result = designBeamformers({ ...common, correlation, initial: usable ? parent : undefined });
-      known.set(key, result);
-    }
-    return result;
-  };
-  const distortions = new Map<BeamformerDesign, number>();
-  const distortionAt = (rank: number): number => {
-    const made = design(rank);
-    let distortion = distortions.get(made);
-    if (distortion === undefined) {
-      distortion = problem.distortionOf(made).distortion;
-      distortions.set(made, distortion);
-    }
-    return distortion;
-  };
-  return { at: design, distortionAt };
-}
-
 function rankRow(problem: RankProblem, rank: number, distortion: number): RankRow {
   const { entries, symbols, airTime } = problem.payloadAt(rank);
-  const result: GapResult = optimalityGap(problem.gapInput(rank, distortion));
+  const result = problem.boundAt(rank, distortion);
   return {
     rank,
     gap: result.gap,

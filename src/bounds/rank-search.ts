@@ -57,6 +57,11 @@ export function exhaustiveSearch(memo: RankMemo): RankSearchResult {
   return { rank: best, rows };
 }
 
+/** The best of some ranks, at least one: smallest value, then second criterion, then rank. */
+export function bestRank(memo: RankMemo, ranks: readonly number[]): number {
+  return ranks.reduce((best, rank) => (isBetter(memo, rank, best) ? rank : best));
+}
+
 /** An accepted step must lower the gap by at least this fraction of itself; single steps need any decrease. */
 const SUFFICIENT_DECREASE = 1e-4;
 
@@ -65,15 +70,21 @@ const SUFFICIENT_DECREASE = 1e-4;
  * large, accept it on sufficient decrease, otherwise halve |s| and turn around; at |s| = 1 any strict decrease
  * is accepted, and the search ends only where both neighbours are worse (plateaus are walked across). It finds
  * the optimum whenever the value is unimodal in the rank, and is never worse than its start.
+ *
+ * @param firstStep a whole number; default a quarter of the range
  */
-export function backtrackingSearch(memo: RankMemo, start: number): RankSearchResult {
+export function backtrackingSearch(
+  memo: RankMemo,
+  start: number,
+  firstStep: number = Math.ceil(memo.maxRank / 4),
+): RankSearchResult {
   let rank = start;
   const rows: RankSearchRow[] = [{ step: 0, rank, gap: memo.valueAt(rank) }];
   const accept = (next: number): void => {
     rank = next;
     rows.push({ step: rows.length, rank, gap: memo.valueAt(rank) });
   };
-  let step = Math.max(1, Math.ceil(memo.maxRank / 4));
+  let step = Math.max(1, firstStep);
   let direction = start + step > memo.maxRank ? -1 : 1;
   while (step > 1) {
     const next = Math.min(memo.maxRank, Math.max(1, rank + direction * step));

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { backtrackingSearch, exhaustiveSearch, type RankMemo, rankMemo } from "../../src/bounds/index.ts";
+import { bestRank } from "../../src/bounds/rank-search.ts";
 import { decades, RUNS } from "./support.ts";
 
 /** A memo over given values (entry 0 is rank 1) that counts how often each rank is evaluated. */
@@ -75,6 +76,24 @@ describe("backtrackingSearch", () => {
     );
   });
 
+  it("with a first step of 1 it walks to the optimum of every weakly unimodal sequence, and looks no further", () => {
+    fc.assert(
+      fc.property(unimodal, startOf, (values, position) => {
+        const { memo, counts } = counted(values);
+        const start = 1 + Math.floor(position * values.length);
+        const { rank, rows } = backtrackingSearch(memo, start, 1);
+        expect(rank).toBe(bruteForce(values));
+        for (const [i, row] of rows.slice(1).entries()) expect(row.gap).toBeLessThanOrEqual(rows[i]!.gap);
+        const plateau = values.filter((value) => value === values[rank - 1]).length;
+        const seen = counts.reduce((a, b) => a + b, 0);
+        if (Number.isFinite(values[start - 1]!) && plateau === 1 && new Set(values).size === values.length) {
+          expect(seen).toBeLessThanOrEqual(Math.abs(rank - start) + 3);
+        }
+      }),
+      RUNS,
+    );
+  });
+
   it("on any sequence: never worse than its start, monotone along its rows, no rank twice, a local optimum", () => {
     const value = fc.oneof(decades(-3, 3), fc.constantFrom(0, 1, 2, Number.POSITIVE_INFINITY));
     fc.assert(
@@ -131,6 +150,20 @@ describe("backtrackingSearch", () => {
     expect(most).toBeLessThanOrEqual(13);
     expect(total / cases).toBeLessThan(10);
   });
+});
+
+it("bestRank: smallest value, then second criterion, then rank; the order of the ranks does not matter", () => {
+  const infinite = Number.POSITIVE_INFINITY;
+  const memo = rankMemo(
+    5,
+    (rank) => [infinite, 2, 1, 1, infinite][rank - 1]!,
+    (rank) => 10 - rank,
+  );
+  expect(bestRank(memo, [5, 4, 3, 2, 1])).toBe(3);
+  expect(bestRank(memo, [1, 2, 4])).toBe(4);
+  expect(bestRank(memo, [1, 5])).toBe(5);
+  expect(bestRank(memo, [5, 1])).toBe(5);
+  expect(bestRank(memo, [1])).toBe(1);
 });
 
 it("finds the one finite value behind an infinite plateau, whatever the ties say", () => {

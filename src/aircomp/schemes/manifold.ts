@@ -56,6 +56,8 @@ const ROUGH = 1e-4;
 /** With more subcarriers the uniform-forcing solution costs as much as all else, and is no better start than others. */
 const FORCED_SUBCARRIERS = 8;
 const SCREEN = 1e-3;
+/** A quick run from a given start ends when so few iterations find next to nothing: the start of a sweep is close. */
+const NEAR = 3;
 /** Runs whose costs at a level differ by less than this fraction have met. */
 const SAME = 1e-3;
 
@@ -78,8 +80,11 @@ export function manifoldScheme(problem: TransceiverProblem, context: SchemeConte
   if (context.initial !== undefined) {
     const start = search.enter(context.initial);
     search.begin(start);
+    if (context.effort === "fast") {
+      search.settle(start, budget.tolerance, NEAR);
+      return search.finish(budget.tolerance);
+    }
     search.settle(start, budget.tolerance);
-    if (context.effort === "fast") return search.finish(budget.tolerance);
   }
   const levels = noiseLevels(problem);
   const deep = Math.max(raisedNoise(problem, -10), levels[0]!);
