@@ -40,7 +40,9 @@ export {
   type SelectionRow,
   selectDevices,
 } from "./device-selection.ts";
+export { type DeviceSet, type DeviceSetOptions, type DeviceSets, deviceSets } from "./device-sets.ts";
 export { createTransform, type Transform } from "./dft.ts";
+export { type ErrorParts, type ErrorPartsOptions, errorParts } from "./error-parts.ts";
 export {
   drawTrueChannel,
   type EstimationOptions,

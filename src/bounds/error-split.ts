@@ -11,48 +11,43 @@ export interface ErrorSource {
   readonly isZero: boolean;
 }
 
-/** What the recursion f_{t+1} <= (1 - ratio (1 - b2_t)) f_t + b1_t / (2 smoothness) needs. */
-export interface Recursion {
-  /** mu / L. */
-  readonly ratio: number;
-  readonly smoothness: number;
-  readonly initialGap: number;
-  readonly rounds: number;
+/** A bound as a function of the split: convex in log t, increasing in every u_i = 1/t_i. */
+export interface Evaluation {
+  /** The bound plus multiplier b2; +Infinity or the same posynomial, no bound any more, beyond b2 = 1. */
+  evaluate(shares: Float64Array, multiplier?: number, withSensitivities?: boolean): number;
+  /** b2 in the round of the largest distortion. */
+  slopeOf(shares: Float64Array): number;
+  /** d/du_i of what `evaluate` returned last, up to a common positive factor. */
+  readonly sensitivities: Float64Array;
 }
 
-export interface SplitResult {
+export interface Split {
   /** t, one per source, summing to 1. */
   readonly shares: Float64Array;
-  /** What each source adds to the gap. */
-  readonly contributions: Float64Array;
-  /** prod_t rho_t. */
-  readonly decay: number;
-  /** max_t rho_t. */
-  readonly contraction: number;
+  /** Multiplier of b2 <= 1; 0 where it does not bind. */
+  readonly multiplier: number;
 }
 
 /**
- * Minimises the gap over t. In u_i = 1/t_i the gap is a posynomial, and the constraints sum_i 1/u_i <= 1 and
- * b2 <= 1 (in the round of the largest distortion) as well: a geometric programme, convex in log t, with one
- * minimum. Where b2 < 1 does not bind, its stationarity reads t_i^2 proportional to p_i = d gap / d u_i; where it
- * binds, p_i is that of gap + multiplier b2. The proof is in docs/theory.md, section 2.
+ * Minimises a bound over t. It is convex in log t, and so are the constraints sum_i 1/u_i <= 1 and b2 <= 1, so there
+ * is one minimum. Where b2 < 1 does not bind, its stationarity reads t_i^2 proportional to p_i = d bound / d u_i;
+ * where it binds, p_i is that of bound + multiplier b2. The proof is in docs/theory.md, section 2.
  *
  * @returns undefined where no split keeps b2 below 1 in every round: the bound does not apply.
  */
-export function splitErrors(sources: readonly ErrorSource[], recursion: Recursion): SplitResult | undefined {
+export function splitErrors(sources: readonly ErrorSource[], state: Evaluation): Split | undefined {
   const count = sources.length;
-  const state = createEvaluation(sources, recursion);
   if (count <= 1) {
     const shares = new Float64Array(count).fill(1);
     return state.slopeOf(shares) < 1 && Number.isFinite(state.evaluate(shares))
-      ? state.result(shares)
+      ? { shares, multiplier: 0 }
       : undefined;
   }
   const start = feasibleStart(sources, state);
   if (start === undefined) return undefined;
   const free = stationarySplit(state, start, 0);
-  if (state.slopeOf(free) < 1) return state.result(free);
-  return state.result(boundarySplit(state, start, free));
+  if (state.slopeOf(free) < 1) return { shares: free, multiplier: 0 };
+  return boundarySplit(state, start, free);
 }
 
 /**
@@ -70,6 +65,8 @@ function stationarySplit(state: Evaluation, start: Float64Array, multiplier: num
     state.evaluate(shares, multiplier, true);
     let total = 0;
     for (let i = 0; i < count; i++) total += target[i] = Math.sqrt(state.sensitivities[i]!);
+    // sensitivities beyond the range of doubles say nothing about the split
+    if (!(total > 0 && total < Number.POSITIVE_INFINITY)) break;
     let largest = 0;
     for (let i = 0; i < count; i++) {
       // a source that does not matter to the gap still needs a positive share
@@ -102,8 +99,9 @@ function stationarySplit(state: Evaluation, start: Float64Array, multiplier: num
  * duality a split with b2 < 1 is at most multiplier (1 - b2) above the smallest gap. The limit b2 = 1 itself is
  * not taken, so that every round contracts.
  */
-function boundarySplit(state: Evaluation, start: Float64Array, free: Float64Array): Float64Array {
+function boundarySplit(state: Evaluation, start: Float64Array, free: Float64Array): Split {
   let best = start;
+  let bestMultiplier = 0;
   let bestGap = state.evaluate(start);
   let low = 0;
   let high = Number.POSITIVE_INFINITY;
@@ -117,6 +115,7 @@ function boundarySplit(state: Evaluation, start: Float64Array, free: Float64Arra
       if (gap < bestGap) {
         best = shares;
         bestGap = gap;
+        bestMultiplier = multiplier;
       }
       if (multiplier * room <= 1e-12 * bestGap) break;
       from = shares;
@@ -130,7 +129,7 @@ function boundarySplit(state: Evaluation, start: Float64Array, free: Float64Arra
     else multiplier = Math.sqrt(low) * Math.sqrt(high);
     if (!Number.isFinite(multiplier)) break;
   }
-  return best;
+  return { shares: best, multiplier: bestMultiplier };
 }
 
 /** t proportional to sqrt(slope) makes b2 smallest; move towards the smallest b1 as far as b2 < 1 allows. */
@@ -150,134 +149,15 @@ function feasibleStart(sources: readonly ErrorSource[], state: Evaluation): Floa
   return undefined;
 }
 
-function largestScale(source: ErrorSource): number {
+/** sum_i values_i / t_i. */
+export function sumOverShares(values: Float64Array, shares: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! / shares[i]!;
+  return sum;
+}
+
+/** The scale of a source in its worst round. */
+export function largestScale(source: ErrorSource): number {
   if (typeof source.scale === "number") return source.scale;
   return Array.from(source.scale).reduce((a, b) => Math.max(a, b), 0);
-}
-
-interface Evaluation {
-  /** The gap without its residual, plus multiplier b2. Beyond b2 = 1 it is the same posynomial, and no bound. */
-  evaluate(shares: Float64Array, multiplier?: number, withSensitivities?: boolean): number;
-  /** b2 in the round of the largest distortion. */
-  slopeOf(shares: Float64Array): number;
-  result(shares: Float64Array): SplitResult;
-  /** d/du_i of what `evaluate` returned last, up to a common positive factor. */
-  readonly sensitivities: Float64Array;
-}
-
-function createEvaluation(sources: readonly ErrorSource[], recursion: Recursion): Evaluation {
-  const { ratio, smoothness, initialGap, rounds } = recursion;
-  const count = sources.length;
-  const varying = sources.some((source) => typeof source.scale !== "number");
-  const scaleAt = (source: ErrorSource, t: number): number =>
-    typeof source.scale === "number" ? source.scale : source.scale[t]!;
-  const largestSlopes = Float64Array.from(sources, (source) => largestScale(source) * source.slope);
-  const sensitivities = new Float64Array(count);
-  const contributions = new Float64Array(count);
-  let decay = 1;
-  let contraction = 1;
-
-  function slopeOf(shares: Float64Array): number {
-    let b2 = 0;
-    for (let i = 0; i < count; i++) b2 += largestSlopes[i]! / shares[i]!;
-    return b2;
-  }
-
-  function evaluate(shares: Float64Array, multiplier = 0, withSensitivities = false): number {
-    const gap = varying
-      ? evaluateVarying(shares, withSensitivities)
-      : evaluateConstant(shares, withSensitivities);
-    if (multiplier === 0) return gap;
-    if (withSensitivities) {
-      for (let i = 0; i < count; i++) sensitivities[i]! += multiplier * largestSlopes[i]!;
-    }
-    return gap + multiplier * slopeOf(shares);
-  }
-
-  function evaluateConstant(shares: Float64Array, withSensitivities: boolean): number {
-    let b1 = 0;
-    let b2 = 0;
-    for (let i = 0; i < count; i++) {
-      const source = sources[i]!;
-      const scale = scaleAt(source, 0) / shares[i]!;
-      b1 += scale * source.floor;
-      b2 += scale * source.slope;
-    }
-    const shrink = ratio * (1 - b2);
-    const rho = 1 - ratio + ratio * b2;
-    contraction = rho;
-    decay = rho < 0.5 ? Math.max(0, rho) ** rounds : Math.exp(rounds * Math.log1p(-shrink));
-    if (!(decay < Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
-    // the geometric series (1 - rho^T)/(1 - rho), without cancellation
-    const series =
-      shrink === 0 ? rounds : (rho <= 0 ? 1 : -Math.expm1(rounds * Math.log1p(-shrink))) / shrink;
-    for (let i = 0; i < count; i++) {
-      const source = sources[i]!;
-      contributions[i] = ((scaleAt(source, 0) * source.floor) / shares[i]!) * (series / (2 * smoothness));
-    }
-    if (withSensitivities) {
-      // derivative of the gap with respect to b1, and with respect to b2 through rho
-      const byFloor = series / (2 * smoothness);
-      const decayDerivative = rho <= 0 ? (rounds === 1 ? 1 : 0) : (rounds * decay) / rho;
-      // sum of s rho^(s-1) over s < T; near rho = 1 its expansion, as the closed form cancels there
-      const seriesDerivative =
-        rounds * Math.abs(shrink) < 1e-5
-          ? (rounds * (rounds - 1) * (1 - ((rounds - 2) * shrink * 2) / 3)) / 2
-          : Math.max(0, (series - decayDerivative) / shrink);
-      const bySlope = ratio * (initialGap * decayDerivative + (b1 * seriesDerivative) / (2 * smoothness));
-      for (let i = 0; i < count; i++) {
-        const source = sources[i]!;
-        sensitivities[i] = scaleAt(source, 0) * (byFloor * source.floor + bySlope * source.slope);
-      }
-    }
-    return decay * initialGap + (b1 * series) / (2 * smoothness);
-  }
-
-  function evaluateVarying(shares: Float64Array, withSensitivities: boolean): number {
-    let gap = initialGap;
-    decay = 1;
-    contraction = 0;
-    contributions.fill(0);
-    const before = withSensitivities ? new Float64Array(rounds) : undefined;
-    const factors = withSensitivities ? new Float64Array(rounds) : undefined;
-    for (let t = 0; t < rounds; t++) {
-      let b2 = 0;
-      for (let i = 0; i < count; i++) b2 += (scaleAt(sources[i]!, t) * sources[i]!.slope) / shares[i]!;
-      const rho = 1 - ratio + ratio * b2;
-      if (before !== undefined && factors !== undefined) {
-        before[t] = gap;
-        factors[t] = rho;
-      }
-      gap *= rho;
-      decay *= rho;
-      contraction = Math.max(contraction, rho);
-      for (let i = 0; i < count; i++) {
-        const source = sources[i]!;
-        const added = (scaleAt(source, t) * source.floor) / shares[i]! / (2 * smoothness);
-        contributions[i] = rho * contributions[i]! + added;
-        gap += added;
-      }
-    }
-    if (!(gap < Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
-    if (before !== undefined && factors !== undefined) {
-      sensitivities.fill(0);
-      let later = 1; // prod of rho_s over the rounds s after t
-      for (let t = rounds - 1; t >= 0; t--) {
-        for (let i = 0; i < count; i++) {
-          const source = sources[i]!;
-          const perUnit = source.floor / (2 * smoothness) + ratio * source.slope * before[t]!;
-          sensitivities[i]! += later * scaleAt(source, t) * perUnit;
-        }
-        later *= factors[t]!;
-      }
-    }
-    return gap;
-  }
-
-  function result(shares: Float64Array): SplitResult {
-    evaluate(shares);
-    return { shares, contributions: contributions.slice(), decay, contraction };
-  }
-
-  return { evaluate, slopeOf, result, sensitivities };
 }

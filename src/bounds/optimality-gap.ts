@@ -1,46 +1,22 @@
+import { checkNumber, checkOptions, checkPositive, InputError } from "../core/index.ts";
 import {
-  checkInteger,
-  checkNumber,
-  checkNumbers,
-  checkOptions,
-  checkPositive,
-  InputError,
-} from "../core/index.ts";
-import { type ErrorSource, splitErrors } from "./error-split.ts";
+  type CheckedErrorInput,
+  checkErrorInput,
+  type ErrorInput,
+  errorInputNames,
+  errorSources,
+  leastSlope,
+  noBoundReason,
+} from "./error-sources.ts";
+import type { ErrorSource } from "./error-split.ts";
+import { type Recursion, type RecursionResult, scaleSensitivity, solveRecursion } from "./recursion.ts";
+import { effectiveSlope, solveReserved } from "./subspace.ts";
 
-/** Devices that are missing from a round: what leaving them out costs (docs/theory.md, participation). */
-export interface Participation {
-  /** Total weight v of the missing devices, 0 <= v < 1. */
-  readonly missingWeight: number;
-  /** k1 >= 0 of ||grad f_k||^2 <= k1 + k2 ||grad f||^2. */
-  readonly heterogeneityFloor: number;
-  /** k2 >= 0 of the same bound. Default 0. */
-  readonly heterogeneitySlope?: number;
-  /** Weights of the others renormalised (error factor 4), or the missing count as zero (factor 1). Default true. */
-  readonly renormalised?: boolean;
-}
-
-export interface GapInput {
-  /** L > 0 of f_r. */
-  readonly smoothness: number;
-  /** mu of the Polyak-Lojasiewicz inequality, 0 < mu <= L. */
+export interface GapInput extends ErrorInput {
+  /** mu of the Polyak-Lojasiewicz inequality, 0 < mu <= L; with a `subspace` that of F in the weights. */
   readonly plConstant: number;
-  /** Delta0 = F(W0) - F* >= 0. */
-  readonly initialGap: number;
-  /** T >= 0, whole. */
-  readonly rounds: number;
-  /** omega >= 0: one number, or one per round. */
-  readonly distortion: number | ArrayLike<number>;
-  /** a1 >= 0 of Q packScale^2 <= a1 + a2 ||grad f||^2. */
-  readonly gradientFloor: number;
-  /** a2 >= 0 of the same bound. Default 0. */
-  readonly gradientSlope?: number;
-  /** chi2 >= 0: variance of the weighted stochastic gradient. Default 0. */
-  readonly stochasticVariance?: number;
   /** eps(r) >= 0: what rank r cannot reach. Default 0. */
   readonly residual?: number;
-  /** Missing devices. Default: none. */
-  readonly participation?: Participation;
 }
 
 /** The gap, additively: the terms sum to it. */
@@ -77,158 +53,141 @@ export interface GapResult {
  * exactly (the gap is a posynomial of 1/t, so the problem is convex in log t). With one distortion per round
  * it is prod_t rho_t Delta0 + sum_t (prod_{s>t} rho_s) b1_t / (2L) + eps(r) and one split for all rounds.
  *
+ * With a `subspace` mu and the errors are scaled by what the drawn loraA sees of the gradient.
+ *
  * Source: the descent lemma and the PL inequality; proof in docs/theory.md, section 2.
  *
  * @throws InputError on a constant outside its range (mu > L, negative or NaN values, wrong lengths).
  */
 export function optimalityGap(input: GapInput): GapResult {
   const checked = checkGapInput(input);
-  const { smoothness, plConstant, initialGap, rounds, residual } = checked;
-  const sources = errorSources(checked);
-  const active = sources.filter((source) => !source.isZero);
-  const ratio = plConstant / smoothness;
+  const active = errorSources(checked).filter((source) => !source.isZero);
+  return gapResult(checked, active, checked.rounds === 0 ? undefined : solveGap(checked, active));
+}
 
+function gapResult(
+  checked: CheckedGapInput,
+  active: readonly ErrorSource[],
+  solved: SolvedGap | undefined,
+): GapResult {
+  const { initialGap, rounds, residual } = checked;
   if (rounds === 0) {
     return {
       gap: initialGap + residual,
       terms: { initial: initialGap, air: 0, stochastic: 0, participation: 0, residual },
-      contraction: 1 - ratio,
+      contraction: 1 - contractionRate(checked),
     };
   }
-  const split = splitErrors(active, { ratio, smoothness, initialGap, rounds });
-  if (split === undefined) {
-    const terms = {
-      initial: initialGap,
-      air: Number.POSITIVE_INFINITY,
-      stochastic: 0,
-      participation: 0,
-      residual,
-    };
-    return {
-      gap: Number.POSITIVE_INFINITY,
-      terms,
-      contraction: 1,
-      reason: noContraction(active),
-    };
-  }
-  const term = (name: ErrorSource["name"]): number => {
-    const index = active.findIndex((source) => source.name === name);
-    return index < 0 ? 0 : split.contributions[index]!;
-  };
-  const terms: GapTerms = {
-    initial: split.decay * initialGap,
-    air: term("air"),
-    stochastic: term("stochastic"),
-    participation: term("participation"),
-    residual,
-  };
+  const terms =
+    solved === undefined
+      ? { initial: initialGap, air: Number.POSITIVE_INFINITY, stochastic: 0, participation: 0, residual }
+      : { ...errorTerms(solved), residual };
   const gap = terms.initial + terms.air + terms.stochastic + terms.participation + terms.residual;
-  return { gap, terms, contraction: split.contraction };
+  if (solved !== undefined && gap < Number.POSITIVE_INFINITY) {
+    return { gap, terms, contraction: solved.contraction };
+  }
+  return {
+    gap: Number.POSITIVE_INFINITY,
+    terms,
+    contraction: solved?.contraction ?? 1,
+    reason: noBoundReason(active, checked.factors),
+  };
 }
 
 /**
- * The smallest b2 that any split of the errors reaches, (sum_i sqrt(d_i))^2 over the slopes d_i of the sources: the
- * bound applies exactly where it is below 1. The largest over the rounds.
+ * The gap and d gap / d omega_t at the best split of the errors (envelope theorem): one value per round, or a
+ * single one where the distortion is one number. `+Infinity` where the gap is infinite, and where omega = 0 in every
+ * round while there are other errors: sharing with a new error costs like sqrt(omega).
+ *
+ * @throws InputError as `optimalityGap`.
  */
-export function smallestSlope(input: GapInput): number {
-  let root = 0;
-  for (const { slope, scale } of errorSources(checkGapInput(input))) {
-    const largest = typeof scale === "number" ? scale : Array.from(scale).reduce((a, b) => Math.max(a, b), 0);
-    root += Math.sqrt(slope * largest);
+export function gapSensitivity(input: GapInput): {
+  readonly gap: number;
+  readonly sensitivity: Float64Array;
+} {
+  const checked = checkGapInput(input);
+  const { rounds, distortion, gradientFloor, gradientSlope } = checked;
+  const sensitivity = new Float64Array(typeof distortion === "number" ? 1 : rounds);
+  const sources = errorSources(checked);
+  const noAir = gradientFloor === 0 && gradientSlope === 0;
+  if (rounds === 0 || noAir) return { gap: optimalityGap(input).gap, sensitivity };
+  const active = sources.filter((source) => !source.isZero || source.name === "air");
+  // sharing with a new error costs like sqrt(omega), and so does the first error in a sketched subspace
+  if (sources[0]!.isZero && (active.length > 1 || checked.factors.cross > 0)) {
+    return { gap: optimalityGap(input).gap, sensitivity: sensitivity.fill(Number.POSITIVE_INFINITY) };
   }
-  return root * root;
+  const solved = solveGap(checked, active);
+  const { gap } = gapResult(checked, active, solved);
+  if (solved === undefined || gap === Number.POSITIVE_INFINITY) {
+    return { gap, sensitivity: sensitivity.fill(Number.POSITIVE_INFINITY) };
+  }
+  return { gap, sensitivity: scaleSensitivity(solved.sources, 0, solved.recursion, solved) };
 }
 
-type CheckedGapInput = Required<Omit<GapInput, "participation">> & { readonly participation?: Participation };
+/**
+ * The smallest b2 that any split of the errors reaches, (sum_i sqrt(d_i))^2 over the slopes d_i of the sources (with
+ * a sketched subspace: what it amounts to): the bound applies exactly where it is below 1. The largest over the rounds.
+ */
+export function smallestSlope(input: ErrorInput): number {
+  const checked = checkErrorInput(input);
+  return effectiveSlope(checked.factors, leastSlope(errorSources(checked)));
+}
 
-const gapNames = [
-  "smoothness",
-  "plConstant",
-  "initialGap",
-  "rounds",
-  "distortion",
-  "gradientFloor",
-  "gradientSlope",
-  "stochasticVariance",
-  "residual",
-  "participation",
-] as const;
+type CheckedGapInput = CheckedErrorInput & Required<Pick<GapInput, "plConstant" | "residual">>;
 
-function checkGapInput(input: GapInput): CheckedGapInput {
-  checkOptions(input, "optimalityGap", gapNames);
-  const smoothness = checkPositive(input.smoothness, "smoothness");
+/** Refuses what `optimalityGap` refuses, and fills in the defaults. */
+export function checkGapInput(input: GapInput): CheckedGapInput {
+  checkOptions(input, "optimalityGap", [...errorInputNames, "plConstant", "residual"]);
+  const common = checkErrorInput(input);
   const plConstant = checkPositive(input.plConstant, "plConstant");
-  if (plConstant > smoothness) {
-    throw new InputError("plConstant", `${plConstant}`, `at most the smoothness ${smoothness} (mu <= L)`);
+  if (plConstant > common.smoothness) {
+    throw new InputError(
+      "plConstant",
+      `${plConstant}`,
+      `at most the smoothness ${common.smoothness} (mu <= L)`,
+    );
   }
-  const rounds = checkInteger(input.rounds, "rounds", 0);
-  const { distortion, participation } = input;
-  if (typeof distortion === "number") checkNumber(distortion, "distortion", 0);
-  else checkNumbers(distortion, "distortion", rounds, 0);
-  if (participation !== undefined) checkParticipation(participation);
-  return {
-    smoothness,
-    plConstant,
-    initialGap: checkNumber(input.initialGap, "initialGap", 0),
-    rounds,
-    distortion,
-    gradientFloor: checkNumber(input.gradientFloor, "gradientFloor", 0),
-    gradientSlope: checkNumber(input.gradientSlope ?? 0, "gradientSlope", 0),
-    stochasticVariance: checkNumber(input.stochasticVariance ?? 0, "stochasticVariance", 0),
-    residual: checkNumber(input.residual ?? 0, "residual", 0),
-    ...(participation === undefined ? {} : { participation }),
-  };
+  return { ...common, plConstant, residual: checkNumber(input.residual ?? 0, "residual", 0) };
 }
 
-function checkParticipation(participation: Participation): void {
-  checkOptions(participation, "participation", [
-    "missingWeight",
-    "heterogeneityFloor",
-    "heterogeneitySlope",
-    "renormalised",
-  ]);
-  const v = checkNumber(participation.missingWeight, "participation.missingWeight", 0);
-  if (v >= 1)
-    throw new InputError("participation.missingWeight", `${v}`, "less than 1: some device must take part");
-  checkNumber(participation.heterogeneityFloor, "participation.heterogeneityFloor", 0);
-  checkNumber(participation.heterogeneitySlope ?? 0, "participation.heterogeneitySlope", 0);
+interface SolvedGap extends RecursionResult {
+  readonly sources: readonly ErrorSource[];
+  readonly recursion: Recursion;
 }
 
-function errorSources(input: CheckedGapInput): ErrorSource[] {
-  const { distortion, gradientFloor, gradientSlope, participation } = input;
-  const missing = participation?.missingWeight ?? 0;
-  const factor = missing ** 2 * (participation?.renormalised === false ? 1 : 4);
-  const noAir =
-    (gradientFloor === 0 && gradientSlope === 0) ||
-    (typeof distortion === "number"
-      ? distortion === 0
-      : Array.from(distortion).every((omega) => omega === 0));
-  const heterogeneityFloor = factor * (participation?.heterogeneityFloor ?? 0);
-  const heterogeneitySlope = factor * (participation?.heterogeneitySlope ?? 0);
-  return [
-    { name: "air", floor: gradientFloor, slope: gradientSlope, scale: distortion, isZero: noAir },
-    {
-      name: "stochastic",
-      floor: input.stochasticVariance,
-      slope: 0,
-      scale: 1,
-      isZero: input.stochasticVariance === 0,
+/** kappa mu / (L c): what an exact gradient takes off the distance to the optimum. */
+function contractionRate({ factors, plConstant, smoothness }: CheckedGapInput): number {
+  return (factors.captured / factors.step) * (plConstant / smoothness);
+}
+
+function solveGap(checked: CheckedGapInput, active: readonly ErrorSource[]): SolvedGap | undefined {
+  const { factors, smoothness, initialGap, rounds } = checked;
+  const rate = contractionRate(checked);
+  return solveReserved(
+    active,
+    factors,
+    leastSlope(active),
+    (sources, reserve) => {
+      const recursion: Recursion = {
+        ratio: rate * (1 - reserve),
+        smoothness: smoothness * factors.step,
+        initialGap,
+        rounds,
+      };
+      const solution = solveRecursion(sources, recursion);
+      return solution === undefined ? undefined : { ...solution, sources, recursion };
     },
-    {
-      name: "participation",
-      floor: heterogeneityFloor,
-      slope: heterogeneitySlope,
-      scale: 1,
-      isZero: heterogeneityFloor === 0 && heterogeneitySlope === 0,
-    },
-  ];
-}
-
-function noContraction(sources: readonly ErrorSource[]): string {
-  const growing = sources.filter((source) => source.slope > 0).map((source) => source.name);
-  if (growing.length === 0) return "the bound is larger than any double-precision number";
-  return (
-    `the error grows with the gradient at least as fast as the gradient itself (b2 >= 1, from ${growing.join(" and ")}): ` +
-    "no contraction is guaranteed; lower the distortion or the gradient slope"
+    ({ decay, contributions }) => contributions.reduce((a, b) => a + b, decay * initialGap),
   );
+}
+
+function errorTerms({ sources, recursion, decay, contributions }: SolvedGap): Omit<GapTerms, "residual"> {
+  const term = (name: ErrorSource["name"]): number =>
+    contributions[sources.findIndex((source) => source.name === name)] ?? 0;
+  return {
+    initial: decay * recursion.initialGap,
+    air: term("air"),
+    stochastic: term("stochastic"),
+    participation: term("participation"),
+  };
 }

@@ -21,22 +21,28 @@ export interface LoraLayer {
 /** Most rows or columns of a layer, and the largest rank: 2^20. */
 export const largestSize: number = 2 ** 20;
 
-/** Which factors are trained and sent: `both` loraB and loraA, or `loraB` alone (loraA frozen). */
-export type TrainedFactors = "both" | "loraB";
+/**
+ * Which factors are trained and sent: `both` loraB and loraA, `loraB` alone (loraA frozen or drawn anew), or the two in
+ * turn, `alternating`, one per round.
+ */
+export type TrainedFactors = "both" | "loraB" | "alternating";
 
 /**
- * Q(r): how many real numbers a device sends per round. Sum over layers of r (dOut + dIn), or of r dOut with
- * loraA frozen; a layer uses min(r, dOut, dIn).
+ * Q(r): how many real numbers a device sends per round. Sum over layers of r (dOut + dIn), of r dOut with loraB alone,
+ * or the larger of the two rounds where they alternate, max(sum r dOut, sum r dIn); a layer uses min(r, dOut, dIn).
  *
  * @throws InputError on sizes or ranks that are not whole numbers >= 1.
  */
 export function payloadEntries(layers: readonly LoraLayer[], rank: number, trained: TrainedFactors): number {
   checkInteger(rank, "rank", 1);
-  checkChoice(trained, "trained", ["both", "loraB"]);
-  let entries = 0;
+  checkChoice(trained, "trained", ["both", "loraB", "alternating"]);
+  let left = 0;
+  let right = 0;
   for (const { dOut, dIn, count } of checkLayers(layers)) {
-    entries += count * Math.min(rank, dOut, dIn) * (trained === "both" ? dOut + dIn : dOut);
+    left += count * Math.min(rank, dOut, dIn) * dOut;
+    right += count * Math.min(rank, dOut, dIn) * dIn;
   }
+  const entries = trained === "both" ? left + right : trained === "loraB" ? left : Math.max(left, right);
   if (!Number.isSafeInteger(entries)) throw new InputError("layers", `${entries} entries`, "fewer than 2^53");
   return entries;
 }

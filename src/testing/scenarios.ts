@@ -21,6 +21,25 @@ const spectrum: fc.Arbitrary<Spectrum> = fc.oneof(
     kind: fc.constant("values" as const),
     values: fc.array(tenths(0, 3), { minLength: 1, maxLength: 4 }),
   }),
+  // no layer is smaller than 4 x 4, so that at least one value is not listed
+  fc
+    .record({ values: fc.array(tenths(0.1, 3), { minLength: 1, maxLength: 3 }), part: tenths(0, 1) })
+    .map(({ values, part }) => ({ kind: "values" as const, values, tail: part * Math.min(...values) ** 2 })),
+);
+
+/** Which factors are trained and which form of the bound is asked for: the pairings that a theorem covers. */
+const mode = fc.constantFrom(
+  { trained: "both", form: "pl", residual: "spectral" } as const,
+  { trained: "both", form: "pl", residual: "spectral", region: "sublevel" } as const,
+  { trained: "alternating", form: "pl", residual: "spectral" } as const,
+  { trained: "loraB", form: "pl", residual: "spectral", region: "global" } as const,
+  { trained: "loraB", form: "pl", residual: "frozen" } as const,
+  { trained: "loraB", form: "pl", residual: "projection" } as const,
+  { trained: "loraB", form: "pl", residual: "sketch" } as const,
+  { trained: "both", form: "non-convex" } as const,
+  { trained: "alternating", form: "non-convex" } as const,
+  { trained: "loraB", form: "non-convex", residual: "projection" } as const,
+  { trained: "loraB", form: "non-convex", residual: "sketch", region: "sublevel" } as const,
 );
 
 const layer: fc.Arbitrary<LoraLayer> = fc.record({
@@ -30,8 +49,9 @@ const layer: fc.Arbitrary<LoraLayer> = fc.record({
 });
 
 /**
- * Small scenarios that `rankProblem` and `minimizeOptimalityGap` accept: a few devices, one or two layers, rank
- * searches that take milliseconds. The energy budget is sometimes set; mu <= L always holds.
+ * Small scenarios that `rankProblem` and `minimizeOptimalityGap` accept: a few devices, one or two layers, every pairing
+ * of training and bound, rank searches that take milliseconds. The energy budget is sometimes set, and sometimes a total
+ * time instead of rounds; mu <= L always holds.
  */
 export function scenario(shape: ScenarioShape = {}): fc.Arbitrary<Scenario> {
   return fc
@@ -50,28 +70,50 @@ export function scenario(shape: ScenarioShape = {}): fc.Arbitrary<Scenario> {
       energyPerRound: fc.constantFrom(null, 0.01, 1),
       learning: fc.record({
         smoothness: tenths(1, 4),
-        plConstant: tenths(0.1, 1),
         initialGap: tenths(0, 5),
-        rounds: fc.integer({ min: 0, max: 200 }),
         gradientFloor: tenths(0, 2),
         gradientSlope: tenths(0, 1),
         stochasticVariance: tenths(0, 1),
       }),
+      plConstant: tenths(0.1, 1),
+      duration: fc.oneof(
+        fc.record({ rounds: fc.integer({ min: 0, max: 200 }) }),
+        // rank 1 of the largest layers takes less than 0.03 s
+        fc.record({ totalTime: tenths(0.1, 3), computeTime: fc.constantFrom(0, 0.01) }),
+      ),
       layers: fc.array(layer, { minLength: 1, maxLength: 2 }),
-      trained: fc.constantFrom("both", "loraB"),
+      mode,
       spectrum,
       maxRank: dimension(shape.maxRank, { min: 1, max: 6 }),
       rankSearch: fc.constantFrom("backtracking", "exhaustive"),
     })
-    .map(({ channel, streams, snrDb, energyPerRound, learning, layers, trained, spectrum, ...solver }) => ({
-      channel,
-      link: {
-        streams: Math.min(streams, channel.receiveAntennas, channel.transmitAntennas),
-        snrDb,
-        energyPerRound,
-      },
-      learning,
-      lora: { layers, trained, residual: { kind: "spectral" as const, spectrum } },
-      solver: { ...solver, effort: "fast" as const },
-    }));
+    .map(({ channel, streams, snrDb, energyPerRound, mode, maxRank, ...rest }) => {
+      const { trained, form } = mode;
+      const kind = "residual" in mode ? mode.residual : undefined;
+      const spectrum = kind === "spectral" || kind === "frozen" ? { spectrum: rest.spectrum } : {};
+      // without a residual a larger rank is never better: there is nothing to search
+      const largest = Math.min(maxRank, ...rest.layers.map((layer) => Math.min(layer.dOut, layer.dIn)));
+      const rankSearch = kind === undefined ? { fixed: largest } : rest.rankSearch;
+      return {
+        channel,
+        link: {
+          streams: Math.min(streams, channel.receiveAntennas, channel.transmitAntennas),
+          snrDb,
+          energyPerRound,
+        },
+        learning: {
+          ...rest.learning,
+          ...rest.duration,
+          form,
+          ...("region" in mode ? { region: mode.region } : {}),
+          ...(form === "pl" ? { plConstant: rest.plConstant } : {}),
+        },
+        lora: {
+          layers: rest.layers,
+          trained,
+          ...(kind === undefined ? {} : { residual: { kind, ...spectrum } }),
+        },
+        solver: { maxRank, rankSearch, effort: "fast" as const },
+      };
+    });
 }

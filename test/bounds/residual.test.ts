@@ -114,7 +114,7 @@ describe("rankResidual against explicit matrices", () => {
     );
     refuses({ smoothness: 0 }, "smoothness");
     refuses({ rank: 1.5 }, "rank");
-    refuses({ kind: "sketch" }, "kind");
+    refuses({ kind: "random" }, "kind");
   });
 });
 
