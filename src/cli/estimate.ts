@@ -171,13 +171,21 @@ function mergeScenario(
 ): BaseScenario {
   const { rounds: _, ...estimated } = learning;
   const merged: Record<string, unknown> = { ...base.learning, ...estimated };
+  const end = ({ value, interval }: ConstantEstimate): number => (use === "value" ? value : interval[1]);
+  // constants that one form of the bound alone has
+  if (merged["form"] === "non-convex") delete merged["plConstant"];
+  if (merged["form"] === "quadratic") {
+    for (const name of ["dissimilarityFloor", "dissimilaritySlope"] as const) {
+      const estimate = constants[name];
+      if (estimate !== undefined) merged[name] = end(estimate);
+    }
+  }
   const { heterogeneityFloor, heterogeneitySlope } = constants;
   if (
     merged["participation"] !== undefined &&
     heterogeneityFloor !== undefined &&
     heterogeneitySlope !== undefined
   ) {
-    const end = ({ value, interval }: ConstantEstimate): number => (use === "value" ? value : interval[1]);
     merged["participation"] = {
       ...(merged["participation"] as object),
       heterogeneityFloor: end(heterogeneityFloor),

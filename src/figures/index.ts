@@ -7,13 +7,19 @@
 
 import { z } from "zod";
 import { canonicalJson, checkInteger, InputError, parseInput, version } from "../core/index.ts";
+import { type Chart, chartSpec } from "./chart.ts";
 import { toCsv } from "./csv.ts";
 import { loadPlotPackages } from "./packages.ts";
 import { figureNamed } from "./registry.ts";
 import { drawSpec } from "./render.ts";
 import type { FigureName, FigureParameters, TaskResult } from "./types.ts";
 
+export { type Axis, linearAxis, logAxis, sweepAxis } from "./axes.ts";
+export type { Chart, Corner, Panel, PanelRow } from "./chart.ts";
+export { toCsv } from "./csv.ts";
 export { figureNames } from "./registry.ts";
+export { geometricInterval, type Interval, meanInterval, quantile } from "./statistics.ts";
+export { type Series, type SeriesStyle, seriesOf } from "./style.ts";
 export type { Cell, CommonParameters, FigureName, FigureParameters, Row, TaskResult } from "./types.ts";
 
 /** Version of the JSON file of a figure. */
@@ -73,6 +79,16 @@ export async function renderFigure(
   const spec = figure.spec(checked, table);
   const file = { figure: name, schemaVersion, airfold: version, parameters: checked, results, spec };
   return { ...(await drawSpec(spec)), csv: toCsv(table), json: canonicalJson(file) };
+}
+
+/**
+ * Draws curves of your own in the style of the figures: panels with one x axis, bands, a legend that covers nothing.
+ * Same chart, same bytes.
+ *
+ * @throws InputError if a package that draws is not installed.
+ */
+export async function renderChart(chart: Chart): Promise<{ readonly svg: string; readonly png: Uint8Array }> {
+  return drawSpec(chartSpec(chart));
 }
 
 /** @throws InputError if a package that draws is not installed. */

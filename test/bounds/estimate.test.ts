@@ -31,6 +31,8 @@ const names: readonly ConstantName[] = [
   "stochasticVariance",
   "heterogeneityFloor",
   "heterogeneitySlope",
+  "dissimilarityFloor",
+  "dissimilaritySlope",
 ];
 
 /** How constants scale when the loss is multiplied by a and the parameters by b. */
@@ -44,6 +46,8 @@ const powers: Readonly<Record<ConstantName, readonly [number, number]>> = {
   stochasticVariance: [2, -2],
   heterogeneityFloor: [2, -2],
   heterogeneitySlope: [0, 0],
+  dissimilarityFloor: [2, -2],
+  dissimilaritySlope: [0, 0],
 };
 
 const scaled = (records: readonly TrainingRecord[], a: number, b: number): TrainingRecord[] =>
@@ -142,6 +146,22 @@ describe("closed forms", () => {
     expect(constants.gradientFloor!.value).toBeCloseTo(0, 12);
     expect(constants.gradientSlope!.value).toBeCloseTo((2 * 9.25) / squared, 12);
     expect(constants.heterogeneitySlope!.value).toBeCloseTo((20 - 4 / 2) / squared, 12);
+    // single gradients: all 2 x 2 pairs of lines, each with its own weighted mean
+    const lines = [
+      [
+        [1, 5],
+        [3, 3],
+      ],
+      [
+        [-1, 1],
+        [-1, 5],
+      ],
+    ];
+    let apart = 0;
+    for (const [a0, a1] of lines[0]!) {
+      for (const [b0, b1] of lines[1]!) apart += (3 / 16) * ((a0! - b0!) ** 2 + (a1! - b1!) ** 2);
+    }
+    expect(constants.dissimilaritySlope!.value).toBeCloseTo(apart / 4 / squared, 12);
   });
 });
 

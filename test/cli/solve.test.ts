@@ -54,6 +54,29 @@ describe("airfold solve", () => {
     expect(new Set(outputs).size).toBe(1);
   });
 
+  it("gives ranks per layer: the example, the same bytes for any number of jobs", () => {
+    const path = "examples/scenario-layers.json";
+    const outputs = ["1", "3"].map((jobs) => airfold(["solve", path, "--strict", "--jobs", jobs]));
+    expect(outputs.map(({ code, stderr }) => [code, stderr])).toEqual(Array(2).fill([0, ""]));
+    expect(outputs[1]!.stdout).toBe(outputs[0]!.stdout);
+    const solved = JSON.parse(outputs[0]!.stdout) as Solved & { layerRanks: number[][]; reason: string };
+    expect(solved.layerRanks.map((ranks) => ranks.length)).toEqual([12, 12, 12, 12]);
+    expect(Math.max(...solved.layerRanks.flat())).toBe(solved.rank);
+    expect(solved.reason).toBe("within-tolerance");
+    const { lora, ...scenario } = JSON.parse(readFileSync(path, "utf8")) as { lora: object };
+    const uniform = solve({ ...scenario, lora: { ...lora, ranks: "uniform" } });
+    expect(solved.gap).toBeLessThan(0.95 * (uniform.gap as number));
+  });
+
+  it("refuses what ranks per layer do not take, in one line", () => {
+    const scenario = smallScenario();
+    scenario.lora["ranks"] = "per-layer";
+    scenario.solver["rankSearch"] = "random";
+    const { code, stderr } = airfold(["solve", "-"], JSON.stringify(scenario));
+    expect([code, stderr.split("\n").length]).toEqual([2, 2]);
+    expect(stderr).toContain("solver.rankSearch");
+  });
+
   it("writes --out whole and leaves nothing else behind", () => {
     const folder = temporaryFolder();
     const out = join(folder, "result.json");
@@ -141,7 +164,7 @@ describe("airfold schema", () => {
     const one = JSON.parse(airfold(["schema", "scenario"]).stdout) as { properties: object };
     expect(Object.keys(one.properties)).toEqual(["channel", "link", "learning", "lora", "solver"]);
     const all = JSON.parse(airfold(["schema"]).stdout) as Record<string, object>;
-    expect(Object.keys(all)).toEqual(["scenario", "beamform"]);
+    expect(Object.keys(all)).toEqual(["scenario", "beamform", "training-record"]);
     expect(all["scenario"]).toEqual(one);
   });
 });

@@ -89,6 +89,8 @@ describe("numbers against a direct computation", () => {
       channel: { ...base.channel, seed: firstSeed + channel } as Scenario["channel"],
       // one OFDM symbol of M = 2 subcarriers and 71 us at the SNR
       link: { ...base.link, snrDb, energyPerRound: 2 * 10 ** (snrDb / 10) * 7.1e-5 },
+      // the seed of the channel is also that of the scheme's starts
+      solver: { ...base.solver, seed: firstSeed + channel },
     };
   };
 

@@ -85,6 +85,7 @@ export function constantsEstimator(options: EstimateOptions = {}): ConstantsEsti
   const lossVariance: number[] = [];
   const powers: number[] = [];
   const largestDevices: number[] = [];
+  const dissimilarities: number[] = [];
   const noises: number[] = [];
   let replicates = 0;
   const reader = readRounds((round) => {
@@ -95,6 +96,7 @@ export function constantsEstimator(options: EstimateOptions = {}): ConstantsEsti
     lossVariance.push(round.lossVariance ?? 0);
     if (round.scaledPower !== undefined) powers.push(round.scaledPower);
     if (round.largestDevice !== undefined) largestDevices.push(round.largestDevice);
+    if (round.dissimilarity !== undefined) dissimilarities.push(round.dissimilarity);
     if (round.stochasticVariance !== undefined) {
       noises.push(round.stochasticVariance);
       replicates += round.records;
@@ -125,6 +127,14 @@ export function constantsEstimator(options: EstimateOptions = {}): ConstantsEsti
     putEnvelope(put, ["gradientFloor", "gradientSlope"], squares, powers, confidence, seed);
     put("stochasticVariance", stochasticVarianceOf(noises, replicates, confidence));
     putEnvelope(put, ["heterogeneityFloor", "heterogeneitySlope"], squares, largestDevices, confidence, seed);
+    putEnvelope(
+      put,
+      ["dissimilarityFloor", "dissimilaritySlope"],
+      squares,
+      dissimilarities,
+      confidence,
+      seed,
+    );
     return {
       constants: found,
       missing,

@@ -22,6 +22,8 @@ export interface Round {
   readonly scaledPower: number | undefined;
   /** max_k ||grad f_k||^2, less the noise where it is known; as above. */
   readonly largestDevice: number | undefined;
+  /** sum_k w_k ||g_k - g||^2 of gradients as devices send them, in the mean over their noise. */
+  readonly dissimilarity: number | undefined;
   /**
    * Variance of `gradient` less that of the round before, by the disagreement of the devices about this change: noise, or
    * different curvatures. Undefined where there are replicates, or fewer than 3 devices.
@@ -266,6 +268,14 @@ export function readRounds(onRound: (round: Round) => void): RoundReader {
       }
     }
     const isGlobal = summary.devices === 0;
+    // of the means over replicates, and what single gradients differ more
+    let dissimilarity = 0;
+    for (const { mean, weight, count, squares } of devices) {
+      const share = weight / total;
+      if (share === 0) continue;
+      for (let i = 0; i < mean.length; i++) dissimilarity += share * (mean[i]! - gradient[i]!) ** 2;
+      if (count > 1) dissimilarity += (share - share ** 2) * (squares / count);
+    }
     return {
       parameters,
       gradient,
@@ -277,6 +287,7 @@ export function readRounds(onRound: (round: Round) => void): RoundReader {
       stochasticVariance: isReplicated ? single : undefined,
       scaledPower: isGlobal ? undefined : gradient.length * power,
       largestDevice: isGlobal ? undefined : largestDevice,
+      dissimilarity: isGlobal ? undefined : dissimilarity,
       disagreement: isReplicated || devices.length < 3 ? undefined : disagreement(devices, total),
       records,
     };

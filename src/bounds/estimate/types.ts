@@ -54,7 +54,9 @@ export type ConstantName =
   | "gradientSlope"
   | "stochasticVariance"
   | "heterogeneityFloor"
-  | "heterogeneitySlope";
+  | "heterogeneitySlope"
+  | "dissimilarityFloor"
+  | "dissimilaritySlope";
 
 /** Part of the `learning` block of a scenario. */
 export interface EstimatedLearning {
