@@ -20,6 +20,9 @@ export interface DesignPath {
   iterations(): number;
 }
 
+/** Designs by rank. */
+export type Designs = Pick<DesignPath, "at" | "distortionAt">;
+
 /** A design that a path starts from, and the rank it was made for. */
 export interface PathRoot {
   readonly rank: number;
@@ -47,8 +50,16 @@ export function isContinued(problem: RankProblem): boolean {
  *
  * From power p to c^2 p the start is (A / c, c B): it keeps the misalignment, and divides what the noise costs by c^2.
  * So more power is never worse along the way.
+ *
+ * @param bits of a rank with more significant bits than this, the first step leads to the nearest one with as many: for
+ *   long ranges of which few ranks are asked for. Default: all
  */
-export function createDesignPath(problem: RankProblem, root?: PathRoot, signal?: AbortSignal): DesignPath {
+export function createDesignPath(
+  problem: RankProblem,
+  root?: PathRoot,
+  signal?: AbortSignal,
+  bits: number = Number.POSITIVE_INFINITY,
+): DesignPath {
   const { channel, streams, noiseVariance, weights, correlation, solver } = problem;
   const { scheme, effort, seed } = solver;
   const groups = powerGroups(problem);
@@ -69,9 +80,13 @@ export function createDesignPath(problem: RankProblem, root?: PathRoot, signal?:
 
   /** The rank, the last of its power, whose design that of `rank`, also the last of its power, starts from. */
   const parentOf = (rank: number): number => {
-    if (rank < origin) return groups.last(Math.min(origin, rank + lowbit(rank)));
+    if (rank < origin) {
+      const unit = stride(rank, bits);
+      return groups.last(Math.min(origin, unit * (Math.floor(rank / unit) + 1)));
+    }
     const first = groups.first(rank);
-    return groups.last(Math.max(origin, first - lowbit(first)));
+    const unit = stride(first, bits);
+    return groups.last(Math.max(origin, unit * (Math.ceil(first / unit) - 1)));
   };
 
   const solve = (rank: number, initial?: AnalogDesign): BeamformerDesign => {
@@ -183,9 +198,24 @@ function powerGroups(problem: RankProblem): {
   return { power, first: (rank) => furthest(rank, 1), last: (rank) => furthest(rank, problem.maxRank) };
 }
 
+/** The largest power of two that divides a whole number >= 1; with more significant bits than `bits` the last of these. */
+function stride(n: number, bits: number): number {
+  const last = Math.max(1, 2 ** (Math.floor(Math.log2(n)) - bits + 1));
+  const multiple = n / last;
+  return Number.isInteger(multiple) ? last * lowbit(multiple) : last;
+}
+
 /** The largest power of two that divides a whole number >= 1. */
 function lowbit(n: number): number {
   return n & -n;
+}
+
+/** At every rank the better of two designs; both, and so this, are functions of the rank alone. */
+export function lowerDesigns(old: Designs, path: Designs): Designs {
+  return {
+    at: (rank) => (path.distortionAt(rank) < old.distortionAt(rank) ? path : old).at(rank),
+    distortionAt: (rank) => Math.min(path.distortionAt(rank), old.distortionAt(rank)),
+  };
 }
 
 /** c^2: what all powers can be multiplied by within the new budgets; common where that uses all of them up. */

@@ -62,6 +62,7 @@ export {
 } from "./minimize.ts";
 export { type GapInput, type GapResult, type GapTerms, optimalityGap } from "./optimality-gap.ts";
 export { type LoraLayer, ofdmSymbols, payloadEntries, symbolPower, type TrainedFactors } from "./payload.ts";
+export { type QuadraticGapInput, quadraticGap } from "./quadratic-gap.ts";
 export {
   backtrackingSearch,
   exhaustiveSearch,

@@ -1,6 +1,7 @@
-import { type BeamformerDesign, certifyDesign } from "../aircomp/index.ts";
+import type { BeamformerDesign } from "../aircomp/index.ts";
 import { randomStream } from "../core/index.ts";
-import { createDesignPath, type DesignPath, isContinued } from "./design-path.ts";
+import { createDesignPath, type Designs, isContinued, lowerDesigns } from "./design-path.ts";
+import { minimizeLayerGap } from "./minimize-layers.ts";
 import type { GapTerms } from "./optimality-gap.ts";
 import {
   backtrackingSearch,
@@ -12,7 +13,7 @@ import {
   rankMemo,
 } from "./rank-search.ts";
 import { type RankProblem, rankProblem, type Scenario } from "./scenario.ts";
-import { settleDesign } from "./settle.ts";
+import { certifiedDesign, settleDesign } from "./settle.ts";
 
 /** The bound and what it is made of, at one rank. */
 export interface RankRow {
@@ -34,10 +35,22 @@ export interface RankRow {
 }
 
 /** Why the rank search ended. */
-export type RankReason = "no-better-neighbour" | "all-ranks" | "fixed" | "random" | "aborted";
+export type RankReason =
+  | "no-better-neighbour"
+  | "all-ranks"
+  | "fixed"
+  | "random"
+  | "aborted"
+  /** Ranks per layer: every number of OFDM symbols that changes them was evaluated. */
+  | "all-symbols"
+  /** Ranks per layer: no number of OFDM symbols can be better by more than the tolerance. */
+  | "within-tolerance";
 
 export interface GapMinimum {
+  /** The LoRA rank; the largest one, with ranks per layer. */
   readonly rank: number;
+  /** With `lora.ranks` "per-layer": for every entry of `lora.layers` the ranks of its copies, descending. */
+  readonly layerRanks?: readonly (readonly number[])[];
   readonly gap: number;
   readonly terms: GapTerms;
   /** omega, as the bound uses it: for the correlation of the link, in the mean over an estimation error. */
@@ -49,7 +62,8 @@ export interface GapMinimum {
   readonly contraction: number;
   readonly design: BeamformerDesign;
   /**
-   * Every rank that was evaluated, ascending; all by the same path of designs. With more effort than "fast" it comes
+   * Every rank that was evaluated, ascending (with ranks per layer every number of OFDM symbols, `rank` being the largest
+   * one that is best there); all by the same path of designs. With more effort than "fast" it comes
    * from a design of the full effort, that of the chosen rank (of an earlier choice where the rank has moved since).
    */
   readonly byRank: readonly RankRow[];
@@ -70,15 +84,17 @@ export interface GapMinimum {
 
 export interface MinimizeHooks {
   readonly signal?: AbortSignal;
-  /** Called after every rank that is evaluated, or evaluated again. */
+  /** Called after every rank (or number of OFDM symbols) that is evaluated, or evaluated again. */
   readonly onProgress?: (progress: {
     readonly evaluated: number;
     readonly maxRank: number;
     readonly rank: number;
+    /** N_sym; with ranks per layer, where `rank` is the largest one and `maxRank` that of the scenario. */
+    readonly symbols?: number;
     /** Iterations of the scheme so far, over all designs. */
     readonly iterations: number;
   }) => void;
-  /** Distortions that are known already, by rank (from {@link rankDistortion} of the same scenario). */
+  /** Distortions that are known already, by rank (from {@link rankDistortion} of the same scenario); of uniform ranks. */
   readonly distortions?: ReadonlyMap<number, number>;
 }
 
@@ -97,6 +113,7 @@ const ROUNDS = 3;
  * @throws InputError naming the field of the scenario that is missing, unknown, out of range or impossible.
  */
 export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks = {}): GapMinimum {
+  if (scenario?.lora?.ranks === "per-layer") return minimizeLayerGap(scenario, hooks);
   const problem = rankProblem(scenario);
   const { signal } = hooks;
   const aborted = (): boolean => signal?.aborted === true;
@@ -112,14 +129,15 @@ export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks =
     const source = designs;
     const evaluate = (rank: number): number => {
       if (aborted() && table.size > 0) throw new Aborted();
-      const row = rankRow(problem, rank, source.distortionAt(rank));
+      const row = rankRow(problem, rank, source.distortionAt(rank), () => source.at(rank));
       table.set(rank, row);
       const iterations = paths.reduce((sum, path) => sum + path.iterations(), settling.iterations);
       hooks.onProgress?.({ evaluated: table.size, maxRank: problem.maxRank, rank, iterations });
       return row.gap;
     };
     // where the gap is infinite, a smaller b2 is the way out
-    const slope = (rank: number): number => problem.slopeAt(rank, table.get(rank)!.distortion);
+    const slope = (rank: number): number =>
+      problem.slopeAt(rank, table.get(rank)!.distortion, () => source.at(rank));
     return rankMemo(problem.maxRank, evaluate, slope);
   };
 
@@ -136,10 +154,23 @@ export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks =
         if (aborted()) throw new Aborted();
         break;
       }
+      if (problem.form === "quadratic") {
+        // there the gap depends on more than omega: only the chosen rank is settled, and only for the better
+        const row = rankRow(problem, rank, settled.distortion, () => settled.design);
+        if (!(row.gap < table.get(rank)!.gap)) break;
+        const { at } = designs;
+        designs = { ...designs, at: (asked) => (asked === rank ? settled.design : at(asked)) };
+        table.set(rank, row);
+        found = { ...follow(found.rows, [row]), reason };
+        break;
+      }
       const path = createDesignPath(problem, { rank, design: settled.design }, signal);
       paths.push(path);
-      designs = lower(designs, path);
-      table.set(rank, rankRow(problem, rank, settled.distortion));
+      designs = lowerDesigns(designs, path);
+      table.set(
+        rank,
+        rankRow(problem, rank, settled.distortion, () => settled.design),
+      );
       found = { ...follow(found.rows, [table.get(rank)!]), reason };
       found = { ...again(problem, searched(), [...table.keys()], found.rows), reason };
       if (found.rank === rank) break;
@@ -150,7 +181,7 @@ export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks =
     found = { ...follow(found?.rows ?? [], [best]), reason: "aborted" };
   }
   const row = table.get(found.rank)!;
-  const design = certified(problem, found.rank, designs.at(found.rank), signal);
+  const design = certifiedDesign(problem, found.rank, designs.at(found.rank), signal);
   const { cap, onTrueChannel } = problem.distortionOf(design);
   const solved = paths.map((path) => path.solvesFor(table.keys()));
   return {
@@ -185,16 +216,6 @@ class Aborted extends Error {}
 
 interface Found extends RankSearchResult {
   readonly reason: RankReason;
-}
-
-type Designs = Pick<DesignPath, "at" | "distortionAt">;
-
-/** At every rank the better of two designs; both, and so this, are functions of the rank alone. */
-function lower(old: Designs, path: Designs): Designs {
-  return {
-    at: (rank) => (path.distortionAt(rank) < old.distortionAt(rank) ? path : old).at(rank),
-    distortionAt: (rank) => Math.min(path.distortionAt(rank), old.distortionAt(rank)),
-  };
 }
 
 /** Whether more effort than a path gives can find better designs. */
@@ -248,32 +269,14 @@ function search(problem: RankProblem, memo: RankMemo): Found {
   }
 }
 
-/** The chosen design with what no design of its rank's power can be below. */
-function certified(
+function rankRow(
   problem: RankProblem,
   rank: number,
-  design: BeamformerDesign,
-  signal: AbortSignal | undefined,
-): BeamformerDesign {
-  const { channel, streams, noiseVariance, weights, correlation, solver } = problem;
-  if (solver.effort === "fast" || signal?.aborted === true) return design;
-  const { power } = problem.payloadAt(rank);
-  const { effort } = solver;
-  return certifyDesign(design, {
-    channel,
-    streams,
-    noiseVariance,
-    weights,
-    correlation,
-    power,
-    effort,
-    signal,
-  });
-}
-
-function rankRow(problem: RankProblem, rank: number, distortion: number): RankRow {
+  distortion: number,
+  design: () => BeamformerDesign,
+): RankRow {
   const { entries, symbols, airTime } = problem.payloadAt(rank);
-  const result = problem.boundAt(rank, distortion);
+  const result = problem.boundAt(rank, distortion, design);
   return {
     rank,
     gap: result.gap,

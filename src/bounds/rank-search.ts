@@ -12,8 +12,10 @@ export interface RankMemo {
 
 export interface RankSearchRow {
   readonly step: number;
-  /** The rank that was accepted. */
+  /** The rank that was accepted; the largest, with ranks per layer. */
   readonly rank: number;
+  /** N_sym; with ranks per layer only. */
+  readonly symbols?: number;
   readonly gap: number;
 }
 

@@ -15,21 +15,27 @@ import type { Spectrum } from "./spectrum.ts";
 /** A learning constant: one number, or one per rank (entry 0 is rank 1). */
 export type PerRank = number | readonly number[];
 
-/** `pl`: a gap under the Polyak-Lojasiewicz inequality; `non-convex`: the mean squared gradient under smoothness. */
-export type BoundForm = "pl" | "non-convex";
+/**
+ * `pl`: a gap under the Polyak-Lojasiewicz inequality; `quadratic`: a smaller one for quadratic losses; `non-convex`: the
+ * mean squared gradient under smoothness.
+ */
+export type BoundForm = "pl" | "quadratic" | "non-convex";
 
 /** Where the constants hold: for all weights, or on a set that the iterates do not leave. */
 export type ConstantsRegion = "global" | "sublevel";
 
 /** The learning problem: the constants of the bound (docs/theory.md, section 2). */
 export interface LearningSpec {
-  /** Default "pl"; "non-convex" bounds the mean squared gradient norm instead of the gap. */
+  /**
+   * Default "pl". "quadratic": tighter, for losses that are quadratic in loraB, and for any correlation of the gradients.
+   * "non-convex" bounds the mean squared gradient norm instead of the gap.
+   */
   readonly form?: BoundForm;
   /** Where L and mu hold. Default "global" for loraB alone, "sublevel" otherwise. */
   readonly region?: ConstantsRegion;
   /** L */
   readonly smoothness: PerRank;
-  /** mu <= L; of the PL form only */
+  /** mu <= L; not in the non-convex form */
   readonly plConstant?: PerRank;
   /** Delta0, unit of the loss */
   readonly initialGap: number;
@@ -45,6 +51,10 @@ export interface LearningSpec {
   readonly gradientSlope?: PerRank;
   /** chi2; default 0 */
   readonly stochasticVariance?: PerRank;
+  /** h1 of sum_k w_k ||g_k - g||^2 <= h1 + h2 ||grad||^2; of the quadratic form only. Default a1. */
+  readonly dissimilarityFloor?: PerRank;
+  /** h2 of the same bound; default a2 */
+  readonly dissimilaritySlope?: PerRank;
   /** Missing devices; default none. */
   readonly participation?: Participation;
 }
@@ -54,7 +64,9 @@ export interface LoraSpec {
   readonly layers: readonly LoraLayer[];
   /** Default "both". */
   readonly trained?: TrainedFactors;
-  /** What rank r cannot reach; needed in the PL form. */
+  /** One rank for all layers (default), or the best one for every weight matrix (docs/layer-ranks.md). */
+  readonly ranks?: "uniform" | "per-layer";
+  /** What rank r cannot reach; needed, but not in the non-convex form. */
   readonly residual?: ResidualSpec;
 }
 
@@ -141,9 +153,11 @@ export const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
   link: linkSchema.prefault({}),
   learning: z.strictObject({
     form: z
-      .enum(["pl", "non-convex"])
+      .enum(["pl", "quadratic", "non-convex"])
       .default("pl")
-      .describe("pl: bound on the gap; non-convex: bound on the mean squared gradient norm"),
+      .describe(
+        "pl: bound on the gap; quadratic: a tighter one for losses quadratic in loraB; non-convex: bound on the mean squared gradient norm",
+      ),
     region: z
       .enum(["global", "sublevel"])
       .optional()
@@ -151,7 +165,7 @@ export const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
     smoothness: perRank(positive, "L, smoothness of the loss in the trained factors"),
     plConstant: perRank(
       positive,
-      "mu of the Polyak-Lojasiewicz inequality, at most L; needed in the PL form",
+      "mu of the Polyak-Lojasiewicz inequality (smallest curvature of a quadratic), at most L; not in the non-convex form",
     ).optional(),
     initialGap: nonNegative.describe("Delta0 = F(W0) - F*, unit of the loss"),
     rounds: z
@@ -169,6 +183,11 @@ export const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
     gradientFloor: perRank(nonNegative, "a1 of Q packScale^2 <= a1 + a2 ||grad||^2"),
     gradientSlope: perRank(nonNegative, "a2 of the same bound").default(0),
     stochasticVariance: perRank(nonNegative, "chi2, variance of the weighted stochastic gradient").default(0),
+    dissimilarityFloor: perRank(
+      nonNegative,
+      "h1 of sum_k w_k ||g_k - g||^2 <= h1 + h2 ||grad||^2, quadratic form only; default a1",
+    ).optional(),
+    dissimilaritySlope: perRank(nonNegative, "h2 of the same bound; default a2").optional(),
     participation: z
       .strictObject({
         missingWeight: z
@@ -200,7 +219,15 @@ export const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
       .enum(["both", "loraB", "alternating"])
       .default("both")
       .describe("factors that are trained and sent; alternating: loraB and loraA in turn"),
-    residual: residualSchema.optional().describe("what rank r cannot reach; needed in the PL form"),
+    ranks: z
+      .enum(["uniform", "per-layer"])
+      .default("uniform")
+      .describe(
+        "uniform: one rank for all layers; per-layer: the best for every weight matrix, from the spectra",
+      ),
+    residual: residualSchema
+      .optional()
+      .describe("what rank r cannot reach; needed, but not in the non-convex form"),
   }),
   solver: z
     .strictObject({

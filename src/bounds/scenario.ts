@@ -2,6 +2,8 @@ import {
   type BeamformerDesign,
   type Channel,
   type DeviceCorrelation,
+  type ErrorParts,
+  errorParts,
   type LinkDistortion,
   type LinkSpec,
   linkDistortion,
@@ -19,6 +21,12 @@ import {
   smallestSlope,
 } from "./optimality-gap.ts";
 import { ofdmSymbols, payloadEntries, symbolPower } from "./payload.ts";
+import {
+  checkQuadraticInput,
+  type QuadraticGapInput,
+  quadraticGap,
+  quadraticSlope,
+} from "./quadratic-gap.ts";
 import { missedEnergies } from "./residual.ts";
 import {
   type BoundForm,
@@ -54,12 +62,13 @@ export interface RankProblem {
   readonly assumptions: readonly string[];
   /**
    * The bound at rank r for a distortion, one number or one per round. In the non-convex form `gap` is the bound on
-   * (1/T) sum E||grad f||^2, in the unit of the gradient squared, and `contraction` is 1.
+   * (1/T) sum E||grad f||^2, in the unit of the gradient squared, and `contraction` is 1. The quadratic form asks for the
+   * design itself, whatever its distortion.
    */
-  boundAt(rank: number, distortion: number | ArrayLike<number>): GapResult;
+  boundAt(rank: number, distortion: number | ArrayLike<number>, design?: () => BeamformerDesign): GapResult;
   /** The b2 that decides whether the bound applies: below 1 it does. */
-  slopeAt(rank: number, distortion: number | ArrayLike<number>): number;
-  /** Input of the PL form. @throws InputError in the non-convex form. */
+  slopeAt(rank: number, distortion: number | ArrayLike<number>, design?: () => BeamformerDesign): number;
+  /** Input of the PL form. @throws InputError in the other forms. */
   gapInput(rank: number, distortion: number | ArrayLike<number>): GapInput;
 }
 
@@ -84,6 +93,13 @@ export interface RankPayload {
 export function rankProblem(scenario: Scenario): RankProblem {
   const parsed = parseInput(scenarioSchema, scenario);
   const { learning, lora } = parsed;
+  if (lora.ranks === "per-layer") {
+    throw new InputError(
+      "lora.ranks",
+      '"per-layer"',
+      '"uniform"; minimizeOptimalityGap alone takes ranks per layer',
+    );
+  }
   const link = parsed.link as Required<Omit<LinkSpec, "weights">> & Pick<LinkSpec, "weights">;
   const solver = parsed.solver as RankProblem["solver"] & { readonly maxRank: number };
   const specified = specifiedChannel(parsed.channel);
@@ -166,11 +182,40 @@ export function rankProblem(scenario: Scenario): RankProblem {
       residual: ((mode.smoothness ?? common.smoothness) / 2) * missed[rank]!,
     };
   };
-  const isConvex = mode.form === "pl";
+  const quadraticInput = (rank: number, parts: ErrorParts): QuadraticGapInput => {
+    const { participation: _none, distortion: _parts, ...common } = plInput(rank, 0);
+    const { dissimilarityFloor: h1, dissimilaritySlope: h2 } = learning;
+    return {
+      ...common,
+      parts,
+      ...(h1 === undefined ? {} : { dissimilarityFloor: atRank(h1, rank, "learning.dissimilarityFloor") }),
+      ...(h2 === undefined ? {} : { dissimilaritySlope: atRank(h2, rank, "learning.dissimilaritySlope") }),
+    };
+  };
+  const parts = new WeakMap<BeamformerDesign, ErrorParts>();
+  const partsOf = (design: (() => BeamformerDesign) | undefined): ErrorParts => {
+    const made = design?.();
+    if (made === undefined)
+      throw new InputError("design", "nothing", "the beamformers, in the quadratic form");
+    const { noiseVariance, weights } = radio;
+    const found =
+      parts.get(made) ??
+      errorParts(channel, made, { noiseVariance, ...(weights === undefined ? {} : { weights }) });
+    parts.set(made, found);
+    return found;
+  };
+  if (mode.form === "quadratic" && solver.scheme === "digital") {
+    throw new InputError(
+      "solver.scheme",
+      '"digital" with learning.form "quadratic"',
+      'an analog scheme, or learning.form "pl"',
+    );
+  }
   // wrong constants (mu > L, lists that are too short, spectra that are missing) are refused before any solving
   for (let rank = 1; rank <= maxRank; rank++) {
     renameField(scenarioField, () => {
-      if (isConvex) checkGapInput(plInput(rank, 0));
+      if (mode.form === "pl") checkGapInput(plInput(rank, 0));
+      else if (mode.form === "quadratic") checkQuadraticInput(quadraticInput(rank, exact));
       else checkGradientBoundInput(errorInput(rank, 0));
     });
   }
@@ -187,14 +232,24 @@ export function rankProblem(scenario: Scenario): RankProblem {
       // the design states its own MSE, except where it was made for a bound on the cap
       return link.correlation === "cap" ? found : { ...found, distortion: design.distortion };
     },
-    boundAt: (rank, distortion) =>
-      isConvex
-        ? optimalityGap(plInput(rank, distortion))
-        : asGap(gradientNormBound(errorInput(rank, distortion))),
-    slopeAt: (rank, distortion) => smallestSlope(errorInput(rank, distortion)),
-    gapInput: plInput,
+    boundAt(rank, distortion, design) {
+      if (mode.form === "pl") return optimalityGap(plInput(rank, distortion));
+      if (mode.form === "quadratic") return quadraticGap(quadraticInput(rank, partsOf(design)));
+      return asGap(gradientNormBound(errorInput(rank, distortion)));
+    },
+    slopeAt(rank, distortion, design) {
+      if (mode.form === "quadratic") return quadraticSlope(quadraticInput(rank, partsOf(design)));
+      return smallestSlope(errorInput(rank, distortion));
+    },
+    gapInput(rank, distortion) {
+      if (mode.form === "pl") return plInput(rank, distortion);
+      throw new InputError("learning.form", `"${mode.form}"`, '"pl", which alone has this bound');
+    },
   };
 }
+
+/** Of aggregation without errors. */
+const exact: ErrorParts = { gain: 1, bias: 0, common: 0, deviation: 0, noise: 0 };
 
 function asGap({ bound, terms, reason }: GradientBoundResult): GapResult {
   const result = { gap: bound, terms: { ...terms, residual: 0 }, contraction: 1 };

@@ -1,5 +1,6 @@
 import {
   type BeamformerDesign,
+  certifyDesign,
   type DesignOptions,
   designBeamformers,
   type Effort,
@@ -93,6 +94,29 @@ export function settleDesign(
     }
     return design;
   }
+}
+
+/** The chosen design with what no design of its rank's power can be below. */
+export function certifiedDesign(
+  problem: RankProblem,
+  rank: number,
+  design: BeamformerDesign,
+  signal: AbortSignal | undefined,
+): BeamformerDesign {
+  const { channel, streams, noiseVariance, weights, correlation, solver } = problem;
+  if (solver.effort === "fast" || signal?.aborted === true) return design;
+  const { power } = problem.payloadAt(rank);
+  const { effort } = solver;
+  return certifyDesign(design, {
+    channel,
+    streams,
+    noiseVariance,
+    weights,
+    correlation,
+    power,
+    effort,
+    signal,
+  });
 }
 
 /** The noise variance at which the mean device has an SNR of 0 dB, at least that of the problem. */

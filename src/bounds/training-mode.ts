@@ -47,8 +47,10 @@ export function trainingMode(learning: LearningSpec, lora: LoraSpec): TrainingMo
       `"spectral", or lora.trained "loraB": ${why}`,
     );
   }
-  if (form === "pl") checkPolyakLojasiewicz(learning, lora, trained, region);
-  else checkNonConvex(learning, lora);
+  if (form === "non-convex") checkNonConvex(learning, lora);
+  else checkPolyakLojasiewicz(learning, lora, trained, region);
+  if (form === "quadratic") checkQuadratic(learning, lora, trained);
+  else checkNoDissimilarity(learning, form);
   const subspace = residual?.kind === "projection" || residual?.kind === "sketch" ? residual.kind : undefined;
   if (subspace !== undefined) checkNothingMissed(residual, subspace);
   return {
@@ -59,7 +61,7 @@ export function trainingMode(learning: LearningSpec, lora: LoraSpec): TrainingMo
     ...(residual?.smoothness === undefined ? {} : { smoothness: residual.smoothness }),
     ...(subspace === undefined ? {} : { subspace }),
     assumptions: [
-      formAssumption(form),
+      formAssumptions[form],
       regionAssumption(region, subspace !== undefined),
       ...factorAssumptions(trained, residual?.kind),
     ],
@@ -73,7 +75,7 @@ export function trainingMode(learning: LearningSpec, lora: LoraSpec): TrainingMo
  * @throws InputError naming `solver.rankSearch`.
  */
 export function checkRankMatters(learning: LearningSpec, mode: TrainingMode): void {
-  if (mode.form === "pl" || mode.subspace !== undefined) return;
+  if (mode.form !== "non-convex" || mode.subspace !== undefined) return;
   const { smoothness, gradientFloor, gradientSlope, stochasticVariance } = learning;
   if (
     [smoothness, gradientFloor, gradientSlope, stochasticVariance].some((value) => typeof value === "object")
@@ -125,6 +127,49 @@ function checkPolyakLojasiewicz(
   }
 }
 
+function checkQuadratic(learning: LearningSpec, lora: LoraSpec, trained: TrainedFactors): void {
+  if (trained !== "loraB") {
+    throw new InputError(
+      "learning.form",
+      `"quadratic" with lora.trained "${trained}"`,
+      '"pl", or lora.trained "loraB": the loss is not quadratic in a product of two trained factors',
+    );
+  }
+  const kind = lora.residual?.kind;
+  if (kind === "projection" || kind === "sketch") {
+    throw new InputError(
+      "lora.residual.kind",
+      `"${kind}" with learning.form "quadratic"`,
+      '"spectral", "frozen", or learning.form "pl": the quadratic form follows the errors through rounds of one loraA',
+    );
+  }
+  if (learning.region === "sublevel") {
+    throw new InputError(
+      "learning.region",
+      '"sublevel" with learning.form "quadratic"',
+      '"global": curvatures of a quadratic',
+    );
+  }
+  if (learning.participation !== undefined) {
+    throw new InputError(
+      "learning.participation",
+      'an object with learning.form "quadratic"',
+      'nothing, or learning.form "pl": the quadratic form does not cover missing devices',
+    );
+  }
+}
+
+function checkNoDissimilarity(learning: LearningSpec, form: BoundForm): void {
+  for (const name of ["dissimilarityFloor", "dissimilaritySlope"] as const) {
+    if (learning[name] === undefined) continue;
+    throw new InputError(
+      `learning.${name}`,
+      `a value with learning.form "${form}"`,
+      'nothing, or learning.form "quadratic", which alone uses it',
+    );
+  }
+}
+
 function checkNothingMissed(residual: ResidualSpec | undefined, subspace: Subspace["kind"]): void {
   for (const name of ["spectrum", "smoothness"] as const) {
     if (residual?.[name] === undefined) continue;
@@ -147,11 +192,14 @@ function checkNonConvex(learning: LearningSpec, lora: LoraSpec): void {
   }
 }
 
-function formAssumption(form: BoundForm): string {
-  return form === "pl"
-    ? "PL form: bound on the expected loss after the last round above its least value."
-    : "Non-convex form: bound on the mean over the rounds of the expected squared gradient norm, in the unit of the gradient squared.";
-}
+const formAssumptions: Readonly<Record<BoundForm, string>> = {
+  pl: "PL form: bound on the expected loss after the last round above its least value.",
+  quadratic:
+    "Quadratic form: bound on the expected loss after the last round above its least value, for losses of the devices that are " +
+    "quadratic in loraB; for any correlation of the gradients.",
+  "non-convex":
+    "Non-convex form: bound on the mean over the rounds of the expected squared gradient norm, in the unit of the gradient squared.",
+};
 
 function regionAssumption(region: "global" | "sublevel", inWeights: boolean): string {
   const what = inWeights

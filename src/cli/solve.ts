@@ -25,13 +25,20 @@ export function solveCommand(program: Command, exit: (code: number) => void): vo
       const jobs = jobCount(flags.jobs);
       if (flags.out !== undefined) checkWritable(flags.out, "--out");
       const scenario = readProblem(path) as Scenario;
-      const problem = rankProblem(scenario);
-      const parallel = problem.solver.rankSearch === "exhaustive" && jobs > 1;
-      const document = await withCrew(parallel ? jobs : 1, (crew) =>
-        solve(crew, scenario, parallel ? splitRanks(problem.maxRank, jobs) : []),
-      );
+      const parts = ranksToSplit(scenario, jobs);
+      const document = await withCrew(parts.length > 0 ? jobs : 1, (crew) => solve(crew, scenario, parts));
       deliver(document, flags, exit);
     });
+}
+
+/** The ranks of an exhaustive search for each worker; none where one worker does it all. */
+function ranksToSplit(scenario: Scenario, jobs: number): number[][] {
+  // ranks per layer: few designs are solved, each where those before have left most to gain
+  if (scenario?.lora?.ranks === "per-layer") return [];
+  const problem = rankProblem(scenario);
+  // the quadratic form needs the designs themselves, not only their distortions
+  const parallel = problem.solver.rankSearch === "exhaustive" && problem.form !== "quadratic" && jobs > 1;
+  return parallel ? splitRanks(problem.maxRank, jobs) : [];
 }
 
 async function solve(crew: Crew, scenario: Scenario, parts: readonly number[][]): Promise<SolvedDocument> {
@@ -53,18 +60,13 @@ async function solve(crew: Crew, scenario: Scenario, parts: readonly number[][])
 }
 
 /**
- * Ranks for each worker. The design of rank r starts from that of floor(r/2), a binary tree; whole subtrees go
- * to one worker, so that only the few ranks above them are solved twice.
+ * Ranks for each worker: neighbours together, as a design starts from that of a neighbour (docs/theory.md, section
+ * 3.6) and a worker makes whatever its ranks start from. Each design is a function of the scenario and its rank, so
+ * the split does not matter to the result.
  */
-export function splitRanks(maxRank: number, jobs: number): number[][] {
-  let level = 1;
-  while (level < jobs) level *= 2;
+function splitRanks(maxRank: number, jobs: number): number[][] {
   const parts = Array.from({ length: jobs }, (): number[] => []);
-  for (let rank = 1; rank <= maxRank; rank++) {
-    let ancestor = rank;
-    while (ancestor >= 2 * level) ancestor = Math.floor(ancestor / 2);
-    parts[ancestor % jobs]!.push(rank);
-  }
+  for (let rank = 1; rank <= maxRank; rank++) parts[Math.floor(((rank - 1) * jobs) / maxRank)]!.push(rank);
   return parts.filter((part) => part.length > 0);
 }
 

@@ -25,8 +25,13 @@ function perform(job: Job): JobResults[Job["kind"]] {
     case "solve": {
       const result = minimizeOptimalityGap(job.scenario, {
         distortions: new Map(job.distortions),
-        onProgress: ({ evaluated, maxRank, rank }) =>
-          report({ done: evaluated, total: maxRank, text: `rank ${rank}` }),
+        onProgress: ({ evaluated, maxRank, rank, symbols }) =>
+          report(
+            symbols === undefined
+              ? { done: evaluated, total: maxRank, text: `rank ${rank}` }
+              : // how many will be needed is not known
+                { done: evaluated, total: Math.max(16, evaluated + 1), text: `${symbols} symbols` },
+          ),
       });
       return { text: solveDocument(job.scenario, result), converged: result.converged };
     }

@@ -36,7 +36,7 @@ interface Example {
   link: Record<string, unknown>;
   solver: Record<string, unknown>;
   learning: Record<string, unknown>;
-  lora: { layers: Record<string, unknown>[]; residual: Record<string, unknown> };
+  lora: { [field: string]: unknown; layers: Record<string, unknown>[]; residual: Record<string, unknown> };
   [field: string]: unknown;
 }
 
