@@ -16,8 +16,10 @@ export function plan(quick) {
   return {
     seeds: Array.from({ length: quick ? 2 : 100 }, (_, i) => i + 1),
     /** runs over the air per rank, each with its own interleavings and noise */
-    repeats: quick ? 1 : 10,
-    rounds: quick ? 20 : 50,
+    repeats: quick ? 1 : 2,
+    rounds: quick ? 20 : 25,
+    /** so many last rounds are averaged: the gap has settled by then, and goes up and down with the noise */
+    averaged: quick ? 5 : 10,
   };
 }
 
@@ -34,8 +36,8 @@ function drawProblem(seed) {
   };
 }
 
-/** One problem: what was picked, and the mean gap after the last round at every rank. */
-export function runTrial({ repeats, rounds }, seed) {
+/** One problem: what was picked, and the mean gap of the last rounds at every rank. */
+export function runTrial({ repeats, rounds, averaged }, seed) {
   const { snrDb, ...difficulty } = drawProblem(seed);
   const data = leastSquares({ ...reference, ...difficulty, seed });
   const ranks = Array.from({ length: data.dIn }, (_, i) => i + 1);
@@ -61,9 +63,10 @@ export function runTrial({ repeats, rounds }, seed) {
     const link = overTheAirLink({ channel, design, noiseVariance });
     const problem = problems[rank - 1];
     const runs = Array.from({ length: repeats }, (_, run) => {
-      return train({ problem, link, rounds, seed: 1000 * seed + run }).gaps[rounds];
+      const { gaps: path } = train({ problem, link, rounds, seed: 1000 * seed + run });
+      return mean(path.slice(-averaged));
     });
-    gaps[rank - 1] = runs.reduce((a, b) => a + b, 0) / repeats;
+    gaps[rank - 1] = mean(runs);
   }
   return { seed, ...difficulty, snrDb, picked: picked.rank, bound: picked.gap, random: random.rank, gaps };
 }
@@ -123,3 +126,5 @@ function pilotConstants(problem, rounds) {
   });
   return estimateConstants(records, { optimum: problem.floor }).constants;
 }
+
+const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;

@@ -10,6 +10,7 @@ import {
   simulatedGains,
   type TrueChannel,
 } from "./channel.ts";
+import { MAX_DEVICES } from "./correlation.ts";
 import { delayProfileNames } from "./delay-profiles.ts";
 import { type EstimationOptions, estimateChannel, estimatedChannelFrom } from "./estimation.ts";
 
@@ -45,7 +46,7 @@ const variance = (text: string) =>
   z.union([one, z.array(one).min(1)]).describe(`${text}; linear, one number or one per device`);
 
 const rayleighFields = {
-  devices: count("K, number of devices"),
+  devices: z.int().min(1).max(MAX_DEVICES).describe("K, number of devices"),
   subcarriers: count("M, number of subcarriers; need not be a power of two"),
   receiveAntennas: count("N_r, antennas of the server"),
   transmitAntennas: count("N_t, antennas of each device"),
@@ -186,6 +187,14 @@ export function specifiedChannel(spec: ChannelSpec): SpecifiedChannel {
       }
       if (matrices === undefined) throw new InputError("channel.matrices", "nothing", "matrices or a file");
       const truth = channelFrom(matrices, "channel.matrices");
+      if (truth.devices > MAX_DEVICES) {
+        const { shape } = truth.matrices;
+        throw new InputError(
+          "channel.matrices",
+          `shape [${shape.join(", ")}]`,
+          `at most ${MAX_DEVICES} devices`,
+        );
+      }
       const { errorVariance } = spec;
       if (errorVariance === undefined) return { known: truth, truth };
       const known = renameField(

@@ -51,7 +51,7 @@ export interface EstimatedChannel {
 export type Channel = TrueChannel | EstimatedChannel;
 
 export interface RayleighOptions {
-  /** K >= 1. */
+  /** K >= 1; designs are made for up to 8192 devices. */
   readonly devices: number;
   /** M >= 1, any number: powers of two are not needed. */
   readonly subcarriers: number;

@@ -1,4 +1,4 @@
-import { checkNumber, describe, InputError } from "../core/index.ts";
+import { checkInteger, checkNumber, describe, InputError } from "../core/index.ts";
 
 /**
  * The second moments R of the devices' symbols (K x K, real, positive semidefinite; the diagonal is the
@@ -7,9 +7,18 @@ import { checkNumber, describe, InputError } from "../core/index.ts";
  */
 export type DeviceCorrelation = number | readonly (readonly number[])[];
 
-/** R as a flat K x K matrix. @throws InputError unless it is a number in [0, 1] or symmetric PSD of size K. */
+/** Most devices of a channel: R and its factor are dense, K^2 <= 2^26 entries each. */
+export const MAX_DEVICES: number = 2 ** 13;
+
+/** @throws InputError on more devices than dense K x K matrices are made for. */
+export function checkDeviceCount(devices: number): void {
+  checkInteger(devices, "channel.devices", 1, MAX_DEVICES);
+}
+
+/** R as a flat K x K matrix. @throws InputError on too many devices, and unless R is a number in [0, 1] or symmetric PSD of size K. */
 export function correlationMatrix(correlation: DeviceCorrelation, devices: number): Float64Array {
   const field = "correlation";
+  checkDeviceCount(devices);
   const matrix = new Float64Array(devices * devices);
   if (typeof correlation === "number") {
     checkNumber(correlation, field, 0, 1);

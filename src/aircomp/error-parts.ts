@@ -1,7 +1,8 @@
-import { checkOptions, checkPositive, describe, InputError } from "../core/index.ts";
+import { checkOptions, checkPositive, describe, InputError, renameField } from "../core/index.ts";
 import { eigHermitian } from "../linalg/index.ts";
 import * as kernel from "../linalg/kernels/index.ts";
 import { type Channel, checkChannel } from "./channel.ts";
+import { checkDeviceCount } from "./correlation.ts";
 import type { BeamformerDesign } from "./design.ts";
 import { checkDesignShapes, misalignments } from "./evaluate.ts";
 import { checkWeights } from "./weights.ts";
@@ -52,16 +53,21 @@ export function errorParts(
 ): ErrorParts {
   checkOptions(options, "errorParts", ["noiseVariance", "weights"]);
   checkChannel(channel);
+  checkDeviceCount(channel.devices);
   const noiseVariance = checkPositive(options.noiseVariance, "noiseVariance");
   if (design === null || typeof design !== "object" || design.kind === "digital") {
     const found =
       design?.kind === "digital" ? "a digital design, whose error is no matrix" : describe(design);
     throw new InputError("design", found, "an analog design");
   }
-  const weights = checkWeights(options.weights ?? design.weights, channel.devices);
-  if (design.kind === "ideal") return { gain: 1, bias: 0, common: 0, deviation: 0, noise: 0 };
-  const { streams } = checkDesignShapes(channel, design);
   const { devices, subcarriers } = channel;
+  // the shapes first: a design for other devices is to be named itself, not the weights it brings
+  const { streams } = design.kind === "ideal" ? { streams: 0 } : checkDesignShapes(channel, design);
+  const weights = renameField(
+    (field) => (options.weights === undefined ? `design.${field}` : field),
+    () => checkWeights(options.weights ?? design.weights, devices),
+  );
+  if (design.kind === "ideal") return { gain: 1, bias: 0, common: 0, deviation: 0, noise: 0 };
   const active = Array.from({ length: devices }, (_, k) => k).filter((k) => weights[k]! > 0);
   const count = active.length;
   // sum_m <E_k, E_j> / sqrt(w_k w_j): in z_k = sqrt(w_k) h_k the constraints are ||z|| = 1 and z orthogonal to sqrt(w)

@@ -50,7 +50,8 @@ export interface OverTheAirLink {
    * One round, as {@link aggregateOverTheAir} does it.
    *
    * @param gradients one of Q entries per device
-   * @param seed of the interleaving, the signs and the noise
+   * @param seed of the interleaving, the signs and the noise; another one in every round, or the errors of the rounds
+   *   are the same ones and add up
    * @throws InputError on gradients of different lengths, or entries that are NaN or infinite.
    */
   aggregate(gradients: readonly Gradient[], seed: number): Aggregate;

@@ -256,10 +256,16 @@ function lowerBoundOf(problem: Problem, { distortion, gap, weights }: State): nu
   const { residual = 0, gradientSlope = 0, participation, subspace } = learning;
   if (!(gap < Number.POSITIVE_INFINITY)) return gap;
   if (weights.every((weight) => weight === 0)) return gap + residual;
+  if (subspace?.kind === "sketch") {
+    // not smooth where its reserve is at the limit: no tangent plane there, but all energy in every round is a bound
+    const most = Math.min(problem.energy, problem.peak);
+    const least = modeDistortion(problem.modes[bestMode(problem.modes, most)]!, most);
+    return optimalityGap({ ...learning, distortion: distortion.map(() => least) }).gap;
+  }
   const allocation = surrogate(problem, weights);
   let bound = residual;
   const heterogeneity = (participation?.missingWeight ?? 0) * (participation?.heterogeneitySlope ?? 0);
-  if (gradientSlope === 0 && heterogeneity === 0 && subspace?.kind !== "sketch") {
+  if (gradientSlope === 0 && heterogeneity === 0) {
     let cost = 0;
     for (let t = 0; t < distortion.length; t++) cost += allocation.weights[t]! * distortion[t]!;
     const scale = Math.max(0, Math.min(1, allocateEnergy(allocation).bound / cost));

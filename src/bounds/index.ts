@@ -34,6 +34,7 @@ export {
   type EstimatedLearning,
   type EstimateOptions,
   type LoggedVector,
+  type LogSize,
   type TrainingRecord,
   trainingRecordSchema,
 } from "./estimate/types.ts";

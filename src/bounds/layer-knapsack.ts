@@ -155,7 +155,7 @@ function planTables(
     throw new InputError(
       "layers",
       `${stored} cells in tables over the budget, in steps of ${unit} entries`,
-      `at most 2^26 = ${largestTable}: a smaller maxRank or budgetLimit, or layer sizes with a larger common divisor`,
+      `at most 2^26 = ${largestTable}: a smaller maxRank or budget of entries, or layer sizes with a larger common divisor`,
     );
   }
   return { order, last };

@@ -198,7 +198,9 @@ function withoutBudgets(scenario: Scenario): Scenario {
   return {
     ...scenario,
     link: { ...scenario.link, latencyPerRound: null },
-    learning: timed ? { ...learning, totalTime: null, rounds: learning.rounds ?? 1 } : learning,
+    learning: timed
+      ? { ...learning, totalTime: null, computeTime: 0, rounds: learning.rounds ?? 1 }
+      : learning,
     lora: { ...scenario.lora, ranks: "uniform" },
     solver: { ...rest, rankSearch: { fixed: 1 }, maxRank: 1 },
   };

@@ -4,7 +4,7 @@ import { type LayerProblem, layerProblem } from "./layer-problem.ts";
 import type { GapMinimum, MinimizeHooks, RankReason, RankRow } from "./minimize.ts";
 import type { RankSearchRow } from "./rank-search.ts";
 import type { Scenario } from "./scenario-schema.ts";
-import { certifiedDesign, settleDesign } from "./settle.ts";
+import { certifiedDesign, isHopeless, settleDesign } from "./settle.ts";
 import {
   boundedSearch,
   everySymbol,
@@ -104,6 +104,7 @@ export function minimizeLayerGap(scenario: Scenario, hooks: MinimizeHooks = {}):
     symbols = search();
     for (let round = 0; round < ROUNDS && solver.effort !== "fast" && isContinued(problem); round++) {
       if (aborted()) throw new Aborted();
+      if (isHopeless(problem, symbols, table.get(symbols)!)) break;
       const settled = settleDesign(problem, symbols, designs.at(symbols), round === 0, signal);
       settling.solves += settled.solves;
       settling.iterations += settled.iterations;
@@ -135,10 +136,12 @@ export function minimizeLayerGap(scenario: Scenario, hooks: MinimizeHooks = {}):
   const { cap, onTrueChannel } = problem.distortionOf(design);
   const solved = paths.map((path) => path.solvesFor(table.keys()));
   return {
+    form: problem.form,
     rank: row.rank,
     layerRanks: problem.ranksAt(symbols),
     gap: row.gap,
     terms: row.terms,
+    rounds: row.rounds,
     distortion: row.distortion,
     distortionCap: cap,
     ...(onTrueChannel === undefined ? {} : { onTrueChannel }),
@@ -162,8 +165,8 @@ function isCheap(problem: LayerProblem): boolean {
 }
 
 function symbolRow(problem: LayerProblem, symbols: number, distortion: number): RankRow {
-  const { entries, airTime } = problem.payloadAt(symbols);
+  const { entries, airTime, rounds } = problem.payloadAt(symbols);
   const { gap, terms, contraction, reason } = problem.boundAt(symbols, distortion);
   const rank = Math.max(...problem.ranksAt(symbols).map(([largest]) => largest!));
-  return { rank, gap, terms, distortion, contraction, entries, symbols, airTime, reason };
+  return { rank, gap, terms, distortion, contraction, entries, symbols, airTime, rounds, reason };
 }

@@ -1,5 +1,5 @@
 import type { BeamformerDesign } from "../aircomp/index.ts";
-import { randomStream } from "../core/index.ts";
+import { checkOptions, describe, InputError, randomStream } from "../core/index.ts";
 import { createDesignPath, type Designs, isContinued, lowerDesigns } from "./design-path.ts";
 import { minimizeLayerGap } from "./minimize-layers.ts";
 import type { GapTerms } from "./optimality-gap.ts";
@@ -13,11 +13,13 @@ import {
   rankMemo,
 } from "./rank-search.ts";
 import { type RankProblem, rankProblem, type Scenario } from "./scenario.ts";
-import { certifiedDesign, settleDesign } from "./settle.ts";
+import type { BoundForm } from "./scenario-schema.ts";
+import { certifiedDesign, isHopeless, settleDesign } from "./settle.ts";
 
 /** The bound and what it is made of, at one rank. */
 export interface RankRow {
   readonly rank: number;
+  /** In the unit of `GapMinimum.gap`. */
   readonly gap: number;
   readonly terms: GapTerms;
   /** omega of the beamformers at this rank, for the correlation of the link (the cap, if that is "cap"). */
@@ -30,6 +32,8 @@ export interface RankRow {
   readonly symbols: number;
   /** Seconds per round. */
   readonly airTime: number;
+  /** T(r), the rounds that the bound counts. */
+  readonly rounds: number;
   /** Why the gap is infinite. */
   readonly reason?: string;
 }
@@ -47,12 +51,20 @@ export type RankReason =
   | "within-tolerance";
 
 export interface GapMinimum {
+  /** Which form of the bound `gap` is. */
+  readonly form: BoundForm;
   /** The LoRA rank; the largest one, with ranks per layer. */
   readonly rank: number;
   /** With `lora.ranks` "per-layer": for every entry of `lora.layers` the ranks of its copies, descending. */
   readonly layerRanks?: readonly (readonly number[])[];
+  /**
+   * The bound. Forms "pl" and "quadratic": on the expected loss after the last round less the least one, in the unit of the
+   * loss. "non-convex": on the mean squared gradient norm over the rounds, in the unit of the gradient squared.
+   */
   readonly gap: number;
   readonly terms: GapTerms;
+  /** T(r) of the chosen rank. */
+  readonly rounds: number;
   /** omega, as the bound uses it: for the correlation of the link, in the mean over an estimation error. */
   readonly distortion: number;
   /** Cap on omega for any correlation between the gradients of the devices. */
@@ -98,6 +110,7 @@ export interface MinimizeHooks {
   readonly distortions?: ReadonlyMap<number, number>;
 }
 
+const hookNames = ["signal", "onProgress", "distortions"];
 /** Most ranks that are settled one after the other. */
 const ROUNDS = 3;
 
@@ -110,9 +123,10 @@ const ROUNDS = 3;
  * its design is searched with the full effort, and where that finds a better one, all ranks of the table are solved
  * again on a path from it, and the search goes on until the rank stays.
  *
- * @throws InputError naming the field of the scenario that is missing, unknown, out of range or impossible.
+ * @throws InputError naming the field of the scenario that is missing, unknown, out of range or impossible, or the hook.
  */
 export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks = {}): GapMinimum {
+  checkHooks(hooks);
   if (scenario?.lora?.ranks === "per-layer") return minimizeLayerGap(scenario, hooks);
   const problem = rankProblem(scenario);
   const { signal } = hooks;
@@ -147,6 +161,7 @@ export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks =
     for (let round = 0; round < ROUNDS && isSettled(problem); round++) {
       if (aborted()) throw new Aborted();
       const { rank, reason }: Found = found;
+      if (isHopeless(problem, rank, table.get(rank)!, () => designs.at(rank))) break;
       const settled = settleDesign(problem, rank, designs.at(rank), round === 0, signal);
       settling.solves += settled.solves;
       settling.iterations += settled.iterations;
@@ -185,9 +200,11 @@ export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks =
   const { cap, onTrueChannel } = problem.distortionOf(design);
   const solved = paths.map((path) => path.solvesFor(table.keys()));
   return {
+    form: problem.form,
     rank: found.rank,
     gap: row.gap,
     terms: row.terms,
+    rounds: row.rounds,
     distortion: row.distortion,
     distortionCap: cap,
     ...(onTrueChannel === undefined ? {} : { onTrueChannel }),
@@ -216,6 +233,20 @@ class Aborted extends Error {}
 
 interface Found extends RankSearchResult {
   readonly reason: RankReason;
+}
+
+function checkHooks(hooks: MinimizeHooks): void {
+  checkOptions(hooks, "hooks", hookNames);
+  const { signal, onProgress, distortions } = hooks;
+  if (signal !== undefined && typeof signal?.aborted !== "boolean") {
+    throw new InputError("hooks.signal", describe(signal), "an AbortSignal");
+  }
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw new InputError("hooks.onProgress", describe(onProgress), "a function");
+  }
+  if (distortions !== undefined && typeof distortions?.get !== "function") {
+    throw new InputError("hooks.distortions", describe(distortions), "a Map from rank to distortion");
+  }
 }
 
 /** Whether more effort than a path gives can find better designs. */
@@ -275,7 +306,7 @@ function rankRow(
   distortion: number,
   design: () => BeamformerDesign,
 ): RankRow {
-  const { entries, symbols, airTime } = problem.payloadAt(rank);
+  const { entries, symbols, airTime, rounds } = problem.payloadAt(rank);
   const result = problem.boundAt(rank, distortion, design);
   return {
     rank,
@@ -286,6 +317,7 @@ function rankRow(
     entries,
     symbols,
     airTime,
+    rounds,
     reason: result.reason,
   };
 }

@@ -68,16 +68,16 @@ type Checked = Required<QuadraticGapInput>;
  */
 export function quadraticGap(input: QuadraticGapInput): GapResult {
   const checked = checkQuadraticInput(input);
-  const { initialGap, rounds, residual, stochasticVariance, parts } = checked;
+  const { initialGap, rounds, residual, stochasticVariance } = checked;
   if (rounds === 0) {
     const terms = { initial: initialGap, air: 0, stochastic: 0, participation: 0, residual };
-    return { gap: initialGap + residual, terms, contraction: decayOf(checked).total ** 2 };
+    return { gap: initialGap + residual, terms, contraction: Math.min(1, decayOf(checked).total ** 2) };
   }
   const found = solve(checked);
   if (found === undefined) {
     const air = Number.POSITIVE_INFINITY;
     const terms = { initial: initialGap, air, stochastic: 0, participation: 0, residual };
-    return { gap: air, terms, contraction: 1, reason: reasonOf(parts) };
+    return { gap: air, terms, contraction: 1, reason: reasonOf(checked) };
   }
   const without = stochasticVariance === 0 ? found : (solve({ ...checked, stochasticVariance: 0 }) ?? found);
   const stochastic = Math.max(0, found.distance - without.distance);
@@ -178,6 +178,10 @@ function solve(input: Checked): Solution | undefined {
   const start = total ** rounds * x0;
   const steady = kernel.sum(1) / (1 - echo) ** 2;
 
+  // minibatch noise passes with the gain, but along packMean with none lost; of age 0 it is felt in full
+  const [least, most] = [Math.min(1, parts.gain), Math.max(1, parts.gain)];
+  const drawn = (least * most + (most * most - least * most) / kernel.sum(1)) * input.stochasticVariance;
+
   /** Y^2 + C p^T for noise of energy n1 + n2 ||grad||^2. */
   const spread = (n1: number, n2: number, p: number, sums: Sums): number => {
     const room = 1 - steady * n2;
@@ -191,12 +195,12 @@ function solve(input: Checked): Solution | undefined {
   };
   const overSplits = (p: number): number => {
     const sums = { noise: kernel.sum(p), root: stray === 0 ? 0 : kernel.rootSum(p) };
-    return overNoise(input, (n1, n2) => spread(n1, n2, p, sums));
+    return overNoise(input, drawn, (n1, n2) => spread(n1, n2, p, sums));
   };
   // p in (q, 1), by z = log((p - q)/(1 - p)); the bound is convex in log p
   const at = (z: number): number => total + (1 - total) / (1 + Math.exp(-z));
-  const least = overSplits(at(goldenSection((z) => overSplits(at(z)), -30, 30)));
-  const distance = ((start + x) ** 2 + least) / 2;
+  const energy = overSplits(at(goldenSection((z) => overSplits(at(z)), -30, 30)));
+  const distance = ((start + x) ** 2 + energy) / 2;
   return Number.isFinite(distance) ? { initial: (start * start) / 2, distance } : undefined;
 }
 
@@ -209,16 +213,15 @@ interface Sums {
  * The noise of a round has at most the energy
  *
  *   noise (a1 + a2 G) + (sqrt(common (G + chi2)) + sqrt(deviation (h1 + h2 G)))^2
- *     + [chi2 > 0] (gain sqrt(chi2) + sqrt(bias (h1 + h2 G)))^2,   G = E||grad f||^2;
+ *     + [chi2 > 0] (sqrt(drawn) + sqrt(bias (h1 + h2 G)))^2,   G = E||grad f||^2;
  *
  * each square is at most (1 + s) and (1 + 1/s) times its parts, so that n1 + n2 G bounds it. The bound grows with n1 and
  * n2, and they form a convex set: the best splits minimise n1 + price n2 for some price, which has a closed form. Minimises over the price.
  */
-function overNoise(input: Checked, bound: (n1: number, n2: number) => number): number {
+function overNoise(input: Checked, drawn: number, bound: (n1: number, n2: number) => number): number {
   const { parts, gradientFloor: a1, gradientSlope: a2, stochasticVariance: chi2 } = input;
   const { dissimilarityFloor: h1, dissimilaritySlope: h2 } = input;
-  const { common, deviation, bias, noise, gain } = parts;
-  const drawn = gain * gain * chi2;
+  const { common, deviation, bias, noise } = parts;
   const at = (price: number): number => {
     let n1 = times(noise, a1);
     let n2 = times(noise, a2);
@@ -281,12 +284,16 @@ function goldenSection(f: (x: number) => number, low: number, high: number): num
   return f1 <= f2 ? x1 : x2;
 }
 
-function reasonOf({ gain, bias, deviation }: ErrorParts): string {
+function reasonOf(input: Checked): string {
+  const { gain, bias, deviation } = input.parts;
   if (!(gain > 0 && gain < 2)) {
     return `the beamformers leave ${gain} of the common gradient, and a step that converges needs more than 0 and less than 2`;
   }
   if (!Number.isFinite(bias) || !Number.isFinite(deviation)) {
     return "a device of weight 0 is heard, and nothing bounds its gradient";
+  }
+  if (!(decayOf(input).kernel.memory < 1)) {
+    return "the beamformers leave so little of the gradient that a round changes nothing in double precision";
   }
   return (
     "the errors grow with the gradient at least as fast as a round shrinks it: no convergence is guaranteed; lower the " +

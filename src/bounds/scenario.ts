@@ -36,7 +36,7 @@ import {
   scenarioSchema,
 } from "./scenario-schema.ts";
 import { subspaceAt } from "./subspace.ts";
-import { checkRankMatters, roundsWithin, trainingMode } from "./training-mode.ts";
+import { checkRankMatters, correlationAssumptions, roundsWithin, trainingMode } from "./training-mode.ts";
 
 export type { Scenario } from "./scenario-schema.ts";
 
@@ -225,7 +225,7 @@ export function rankProblem(scenario: Scenario): RankProblem {
     solver,
     maxRank,
     form: mode.form,
-    assumptions: mode.assumptions,
+    assumptions: [...mode.assumptions, ...correlationAssumptions(mode.form, link.correlation)],
     payloadAt,
     distortionOf: (design) => {
       const found = linkDistortion(link, specified, design);
@@ -276,7 +276,8 @@ function checkRankWithin(field: string, rank: number | undefined, maxRank: numbe
 
 /** Arguments of the bound and the residual under the names that the scenario has for them. */
 function scenarioField(field: string): string {
-  if (field.startsWith("learning.")) return field;
+  // air times are asked for within checks of the bound, and are named already
+  if (field.startsWith("learning.") || field.startsWith("lora.")) return field;
   if (field.startsWith("spectrum")) return `lora.residual.${field}`;
   return field.startsWith("layers") ? `lora.${field}` : `learning.${field}`;
 }

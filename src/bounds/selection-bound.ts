@@ -1,6 +1,6 @@
 /** The bound on the gap as a function of the set of devices: what leaving some out costs, for weights scaled to the others. */
 import type { DeviceSets } from "../aircomp/index.ts";
-import { checkNumber, checkNumbers, describe, InputError } from "../core/index.ts";
+import { checkNumber, checkNumbers, checkOptions, describe, InputError, renameField } from "../core/index.ts";
 import { type GapInput, optimalityGap } from "./optimality-gap.ts";
 
 /** The constants of the bound; what depends on the set of devices is computed from them. */
@@ -15,6 +15,20 @@ export interface SelectionLearning extends Omit<GapInput, "distortion" | "partic
   readonly renormalised?: boolean;
 }
 
+const learningNames = [
+  ...[
+    "smoothness",
+    "plConstant",
+    "initialGap",
+    "rounds",
+    "gradientFloor",
+    "gradientSlope",
+    "residual",
+    "subspace",
+  ],
+  ...["stochasticVariance", "deviceVariance", "heterogeneityFloor", "heterogeneitySlope", "renormalised"],
+];
+
 /** The input of the bound for some devices at the distortion of their design. */
 export type InputFor = (devices: readonly number[], distortion: number) => GapInput;
 
@@ -28,6 +42,7 @@ export function boundOfDevices(sets: DeviceSets, learning: SelectionLearning): I
       throw new InputError(`learning.${name}`, "given", "nothing: it follows from the devices");
     }
   }
+  checkOptions(learning, "learning", learningNames);
   const {
     deviceVariance,
     heterogeneityFloor,
@@ -73,6 +88,9 @@ export function boundOfDevices(sets: DeviceSets, learning: SelectionLearning): I
       },
     };
   };
-  optimalityGap(inputFor(Array.from(weights.keys()), 0));
+  renameField(
+    (field) => `learning.${field}`,
+    () => optimalityGap(inputFor(Array.from(weights.keys()), 0)),
+  );
   return inputFor;
 }

@@ -26,6 +26,20 @@ const RANDOM_STARTS: Readonly<Record<Effort, number>> = { fast: 0, default: 4, t
 const LARGEST_NOISE = 1e120;
 
 /**
+ * Whether the bound is infinite, and would be so at half the distortion: then settling is not worth its solves.
+ *
+ * @param rank (or number of symbols) whose bound at `distortion` is `gap`
+ */
+export function isHopeless(
+  problem: RankProblem,
+  rank: number,
+  { gap, distortion }: { readonly gap: number; readonly distortion: number },
+  design?: () => BeamformerDesign,
+): boolean {
+  return !Number.isFinite(gap) && !Number.isFinite(problem.boundAt(rank, distortion / 2, design).gap);
+}
+
+/**
  * The design of one rank with the full effort of the scenario. Subcarriers share nothing but the power budgets, so that
  * of several designs the best beamformer on each subcarrier makes a better start than any one of them, and the better
  * the more subcarriers there are. Such starts are made of quick designs from a few subspaces, at a noise raised to an

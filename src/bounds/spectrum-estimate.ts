@@ -1,5 +1,5 @@
 import { Matrix, QrDecomposition, SingularValueDecomposition } from "ml-matrix";
-import { checkInteger, checkOptions, checkSeed, randomStream } from "../core/index.ts";
+import { checkInteger, checkOptions, checkSeed, InputError, randomStream } from "../core/index.ts";
 import { energyOf, largestEntry, type RealMatrix, toMatrix } from "./real-matrix.ts";
 import type { Spectrum } from "./spectrum.ts";
 
@@ -26,7 +26,7 @@ const LISTED_OF_LARGE = 64;
  * the matrix, so a rank residual from them is never below the true one (docs/theory.md, section 2).
  *
  * @returns a spectrum of kind `values`, with `tail` where not all are listed
- * @throws InputError on an empty or ragged matrix, entries that are not finite, or options out of range.
+ * @throws InputError on an empty or ragged matrix, entries that are not finite or whose squares overflow, or options out of range.
  */
 export function estimateSpectrum(
   matrix: RealMatrix,
@@ -46,7 +46,12 @@ export function estimateSpectrum(
   );
   const scale = largestEntry(given);
   if (scale === 0) return { kind: "values", values: new Array<number>(rank).fill(0), tail: 0 };
-  given.mul(1 / scale);
+  // the reciprocal of a subnormal number overflows
+  if (Number.isFinite(1 / scale)) given.mul(1 / scale);
+  else given.div(scale);
+  if (!Number.isFinite(scale * Math.sqrt(energyOf(given)) * scale * Math.sqrt(energyOf(given)))) {
+    throw new InputError("matrix", `entries up to ${scale}`, "entries whose sum of squares is below 1.8e308");
+  }
   const directions = rank + oversampling;
   const isSmall = smaller <= SMALL || directions >= smaller;
   const { values, missed } = isSmall

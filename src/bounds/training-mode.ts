@@ -1,3 +1,4 @@
+import type { LinkSpec } from "../aircomp/index.ts";
 import { InputError } from "../core/index.ts";
 import type { TrainedFactors } from "./payload.ts";
 import type { ResidualKind } from "./residual.ts";
@@ -36,6 +37,13 @@ export function trainingMode(learning: LearningSpec, lora: LoraSpec): TrainingMo
       "a whole number >= 0, or learning.totalTime in seconds",
     );
   }
+  if (typeof learning.totalTime !== "number" && (learning.computeTime ?? 0) > 0) {
+    throw new InputError(
+      "learning.computeTime",
+      `${learning.computeTime} s without learning.totalTime`,
+      "nothing, or learning.totalTime in seconds, which it counts against",
+    );
+  }
   if (residual !== undefined && residual.kind !== "spectral" && trained !== "loraB") {
     const why =
       residual.kind === "frozen"
@@ -64,8 +72,35 @@ export function trainingMode(learning: LearningSpec, lora: LoraSpec): TrainingMo
       formAssumptions[form],
       regionAssumption(region, subspace !== undefined),
       ...factorAssumptions(trained, residual?.kind),
+      ...(form !== "non-convex" && takesSmoothness(residual) ? [sameSmoothness] : []),
     ],
   };
+}
+
+/** Whether the residual takes its L_W from `learning.smoothness`. */
+function takesSmoothness(residual: ResidualSpec | undefined): boolean {
+  const isScaled = residual?.kind === "spectral" || residual?.kind === "frozen";
+  return isScaled && residual.smoothness === undefined;
+}
+
+/** What a bound on the distortion takes for granted of the gradients of different devices. */
+export function correlationAssumptions(
+  form: BoundForm,
+  correlation: LinkSpec["correlation"],
+): readonly string[] {
+  // the quadratic form says that it holds for any
+  if (form === "quadratic") return [];
+  if (correlation === "cap") {
+    return [
+      "The distortion is its cap, which holds for any correlation between the gradients of the devices.",
+    ];
+  }
+  if (correlation === undefined || correlation === 0) {
+    return [
+      'The symbols of different devices are taken as uncorrelated; link.correlation "cap" holds for any data.',
+    ];
+  }
+  return ["The gradients of different devices have the correlation that link.correlation states."];
 }
 
 /**
@@ -180,7 +215,9 @@ function checkNothingMissed(residual: ResidualSpec | undefined, subspace: Subspa
 
 function checkNonConvex(learning: LearningSpec, lora: LoraSpec): void {
   if (learning.plConstant !== undefined) {
-    throw new InputError("learning.plConstant", "mu", "nothing: the non-convex form has no PL constant");
+    const { plConstant } = learning;
+    const found = typeof plConstant === "number" ? `${plConstant}` : `${plConstant.length} values`;
+    throw new InputError("learning.plConstant", found, "nothing: the non-convex form has no PL constant");
   }
   const kind = lora.residual?.kind;
   if (kind === "spectral" || kind === "frozen") {
@@ -200,6 +237,10 @@ const formAssumptions: Readonly<Record<BoundForm, string>> = {
   "non-convex":
     "Non-convex form: bound on the mean over the rounds of the expected squared gradient norm, in the unit of the gradient squared.",
 };
+
+const sameSmoothness =
+  "L_W, the smoothness in the weights that scales the residual, is taken to be learning.smoothness, which is right where " +
+  "(alpha/r) s_max(loraA) = 1; lora.residual.smoothness states it otherwise.";
 
 function regionAssumption(region: "global" | "sublevel", inWeights: boolean): string {
   const what = inWeights

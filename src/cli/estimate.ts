@@ -1,12 +1,15 @@
 import { createReadStream, statSync } from "node:fs";
 import { basename } from "node:path";
 import type { Command } from "commander";
+import { specifiedChannel } from "../aircomp/index.ts";
 import {
   type ConstantEstimate,
   type ConstantsEstimator,
   constantsEstimator,
   type EstimatedConstants,
   type EstimateOptions,
+  type LogSize,
+  payloadEntries,
   type Scenario,
   scenarioSchema,
   type TrainingRecord,
@@ -51,14 +54,12 @@ export function estimateCommand(program: Command): void {
         throw new InputError("--scenario", '"-", as for the log', "only one of the two from standard input");
       }
       const base = flags.scenario === undefined ? undefined : readScenario(flags.scenario);
-      const estimator = renameField(
-        (field) => field.replace("options.", "--"),
-        () => constantsEstimator(options),
-      );
+      const estimator = renameField(flagOf, () => constantsEstimator(options));
       await readLog(path, estimator);
       const name = logName(path);
       const result = renameField(
-        (field) => (field === "records" ? name : `${name}, ${field}`),
+        (field) =>
+          field === "records" ? name : field.startsWith("options.") ? flagOf(field) : `${name}, ${field}`,
         () => estimator.finish(),
       );
       const document =
@@ -67,6 +68,10 @@ export function estimateCommand(program: Command): void {
       if (flags.out === undefined) process.stdout.write(text);
       else writeFiles(new Map([[flags.out, text]]), "--out");
     });
+}
+
+function flagOf(field: string): string {
+  return field.replace("options.", "--");
 }
 
 function optionsOf(flags: EstimateFlags): EstimateOptions & { readonly seed: number } {
@@ -147,30 +152,47 @@ function checkFile(path: string): void {
   throw new InputError("log", `"${path}", ${problem}`, "a file that can be read");
 }
 
-interface BaseScenario {
+interface ScenarioText {
   readonly [field: string]: unknown;
   readonly learning: Readonly<Record<string, unknown>>;
 }
 
-/** The scenario as it is written (a channel file stays a name), after a check that it makes sense. */
+interface BaseScenario {
+  /** As it is written: a channel file stays a name. */
+  readonly text: ScenarioText;
+  /** The scenario with this learning block. @throws InputError naming what makes no sense. */
+  parse(learning: Readonly<Record<string, unknown>>): Scenario;
+}
+
+/** What the log may provide: any numbers, for a check of the rest before the log is read. */
+const provided = { smoothness: 1, initialGap: 1, gradientFloor: 1 };
+
 function readScenario(path: string): BaseScenario {
   const base = renameField(
     (field) => (field === "file" ? "--scenario" : field),
     () => readJson(path, "--scenario"),
   );
-  if (path !== "-") parseInput(scenarioSchema, readProblem(path));
-  else parseInput(scenarioSchema, base as Scenario);
-  return base as BaseScenario;
+  const problem = path === "-" ? base : readProblem(path);
+  const isObject = (value: unknown): value is ScenarioText =>
+    value !== null && typeof value === "object" && !Array.isArray(value);
+  if (!isObject(problem)) parseInput(scenarioSchema, problem as Scenario);
+  const { learning = {}, ...rest } = problem as Partial<ScenarioText>;
+  const parse = (block: object): Scenario =>
+    parseInput(scenarioSchema, { ...rest, learning: block } as Scenario);
+  parse(isObject(learning) ? { ...provided, ...learning } : learning);
+  return { text: { ...(base as object), learning }, parse };
 }
 
 /** The base with the constants of the log; its rounds, and what the log cannot tell, stay. */
 function mergeScenario(
   base: BaseScenario,
-  { constants, learning, missing }: EstimatedConstants,
+  { constants, learning, missing, log, notes }: EstimatedConstants,
   { use }: EstimateOptions,
-): BaseScenario {
-  const { rounds: _, ...estimated } = learning;
-  const merged: Record<string, unknown> = { ...base.learning, ...estimated };
+): ScenarioText {
+  const given = base.text.learning;
+  const { rounds, ...estimated } = learning;
+  const merged: Record<string, unknown> = { ...given, ...estimated };
+  if (given["rounds"] === undefined && typeof given["totalTime"] !== "number") merged["rounds"] = rounds;
   const end = ({ value, interval }: ConstantEstimate): number => (use === "value" ? value : interval[1]);
   // constants that one form of the bound alone has
   if (merged["form"] === "non-convex") delete merged["plConstant"];
@@ -200,16 +222,65 @@ function mergeScenario(
       `at most the smoothness ${smoothness}, of the ${constants.smoothness === undefined ? "scenario" : "log"}`,
     );
   }
+  for (const name of ["smoothness", "plConstant", "initialGap", "gradientFloor"] as const) {
+    if (merged[name] !== undefined || (name === "plConstant" && merged["form"] === "non-convex")) continue;
+    throw new InputError(
+      `learning.${name}`,
+      `nothing in the scenario, nor in the log (${missing[name]})`,
+      "a number in the scenario, or a log that tells it",
+    );
+  }
+  const scenario = base.parse(merged);
+  for (const note of notes) warn(note);
   for (const [name, reason] of Object.entries(missing)) {
     if (!(name in merged) && name !== "stochasticVariance") continue;
-    process.stderr.write(`airfold: learning.${name} stays as it was: ${reason}\n`);
+    warn(`learning.${name} stays as it was: ${reason}`);
   }
-  return { ...base, learning: merged };
+  for (const doubt of doubts(scenario, log)) warn(doubt);
+  const { residual } = scenario.lora;
+  const isScaled = residual?.kind === "spectral" || residual?.kind === "frozen";
+  if (isScaled && residual.smoothness === undefined && merged["smoothness"] !== given["smoothness"]) {
+    const before = typeof given["smoothness"] === "number" ? ` from ${given["smoothness"]}` : "";
+    warn(
+      `learning.smoothness changes${before} to ${merged["smoothness"]}, and the residual with it, which is scaled by it as ` +
+        "lora.residual.smoothness (L_W) is absent",
+    );
+  }
+  return { ...base.text, learning: merged };
+}
+
+function warn(text: string): void {
+  process.stderr.write(`airfold: ${text}\n`);
+}
+
+/** What speaks against log and scenario being of the same training. */
+function doubts({ channel, lora, solver }: Scenario, { parameters, devices }: LogSize): string[] {
+  const found: string[] = [];
+  const { known } = specifiedChannel(channel);
+  if (devices !== 0 && devices !== known.devices) {
+    found.push(`the log has ${devices} devices, the scenario ${known.devices}`);
+  }
+  const { layers, trained = "both", ranks } = lora;
+  const widest = Math.max(...layers.map(({ dOut, dIn }) => Math.min(dOut, dIn)));
+  const maxRank = Math.min(widest, solver!.maxRank!);
+  // a round of factors in turn sends one of them, a log may hold both
+  const kinds = trained === "alternating" ? (["both", "alternating"] as const) : [trained];
+  const isRank = kinds.some((kind) => {
+    let rank = 1;
+    while (rank < maxRank && payloadEntries(layers, rank, kind) < parameters) rank++;
+    return payloadEntries(layers, rank, kind) === parameters;
+  });
+  if (ranks !== "per-layer" && !isRank) {
+    found.push(
+      `the log has ${parameters} parameters, as many as no rank of the scenario sends (lora.layers)`,
+    );
+  }
+  return found;
 }
 
 function constantsDocument(
   { seed }: { readonly seed: number },
-  { constants, missing, learning, notes }: EstimatedConstants,
+  { constants, missing, learning, log, notes }: EstimatedConstants,
 ): object {
-  return { airfold: version, schemaVersion, seed, constants, missing, learning, notes };
+  return { airfold: version, schemaVersion, seed, constants, missing, learning, log, notes };
 }

@@ -22,6 +22,8 @@ export type Job =
 export interface SolvedDocument {
   readonly text: string;
   readonly converged: boolean;
+  /** Why no rank has a finite bound, if none has. */
+  readonly noBound?: string;
 }
 
 export interface JobResults {

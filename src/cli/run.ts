@@ -32,7 +32,7 @@ export async function run(args: readonly string[]): Promise<number> {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     // the reader has closed the pipe (`airfold schema | head`): nothing is left to say
     if (error.code === "EPIPE") process.exit(exitCodes.done);
-    throw error;
+    process.exit(tellInternalError(error));
   });
   try {
     await program.parseAsync([...args], { from: "user" });
@@ -47,6 +47,17 @@ export async function run(args: readonly string[]): Promise<number> {
       process.stderr.write("airfold: interrupted; nothing was left half-written\n");
       return exitCodes.interrupted;
     }
-    throw error;
+    return tellInternalError(error);
   }
+}
+
+/** What no one foresaw, in one line; with AIRFOLD_DEBUG=1 in the environment also where it happened. */
+function tellInternalError(error: unknown): number {
+  const { AIRFOLD_DEBUG: debug } = process.env;
+  const line = String(error).trim().replace(/\s+/g, " ").slice(0, 400);
+  process.stderr.write(
+    `airfold: internal error: ${line}; please report it (AIRFOLD_DEBUG=1 shows the stack)\n`,
+  );
+  if (debug === "1" && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return exitCodes.internalError;
 }

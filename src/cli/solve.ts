@@ -20,7 +20,7 @@ export function solveCommand(program: Command, exit: (code: number) => void): vo
     .argument("<scenario>", 'scenario file (JSON; "-" reads standard input; see: airfold schema scenario)')
     .option("--out <file>", "write the result to this file instead of standard output")
     .option("--jobs <n>", "worker threads for the exhaustive rank search (default: one per core)")
-    .option("--strict", "exit with 1 if the beamforming did not converge")
+    .option("--strict", "exit with 1 if the beamforming did not converge, or no rank has a finite bound")
     .action(async (path: string, flags: SolveFlags) => {
       const jobs = jobCount(flags.jobs);
       if (flags.out !== undefined) checkWritable(flags.out, "--out");
@@ -76,6 +76,10 @@ export function deliver(document: SolvedDocument, flags: SolveFlags, exit: (code
   else writeFiles(new Map([[flags.out, document.text]]), "--out");
   if (!document.converged) {
     process.stderr.write("airfold: the beamforming stopped before it converged (see its reason)\n");
-    if (flags.strict === true) exit(exitCodes.notConverged);
   }
+  if (document.noBound !== undefined) {
+    process.stderr.write(`airfold: no rank has a finite bound: ${document.noBound}\n`);
+  }
+  const isSound = document.converged && document.noBound === undefined;
+  if (!isSound && flags.strict === true) exit(exitCodes.notConverged);
 }

@@ -33,7 +33,12 @@ function perform(job: Job): JobResults[Job["kind"]] {
                 { done: evaluated, total: Math.max(16, evaluated + 1), text: `${symbols} symbols` },
           ),
       });
-      return { text: solveDocument(job.scenario, result), converged: result.converged };
+      const { converged, gap, gapReason } = result;
+      return {
+        text: solveDocument(job.scenario, result),
+        converged,
+        ...(Number.isFinite(gap) ? {} : { noBound: gapReason ?? "the gap is infinite" }),
+      };
     }
     case "distortions":
       return [...rankDistortion(job.scenario, job.ranks)];

@@ -1,3 +1,4 @@
+import { checkNumber, checkNumbers, InputError } from "../core/index.ts";
 import { signed } from "./style.ts";
 import type { Spec } from "./types.ts";
 
@@ -14,8 +15,11 @@ export interface Axis {
 /**
  * A logarithmic axis that holds the given positive values, with room for marks at both ends; long axes end on
  * ticks unless `snap` is false.
+ *
+ * @throws InputError without a value, or on values outside 1e-100 to 1e100.
  */
 export function logAxis(title: string, values: readonly number[], snap = true): Axis {
+  checkValues(values, true);
   const room = Math.max(Math.max(...values) / Math.min(...values), 1.05) ** 0.04;
   let bottom = Math.min(...values) / room;
   let top = Math.max(...values) * room;
@@ -48,8 +52,15 @@ export function labelled(ticks: readonly number[]): Pick<Axis, "ticks" | "labels
   return { ticks, labels: new Map(ticks.map((tick) => [tick, signed(tick)])) };
 }
 
-/** Ticks at the given values of a swept quantity; on a log axis they are the only ones. */
+/**
+ * Ticks at the given values of a swept quantity; on a log axis they are the only ones.
+ *
+ * @param margin room at both ends, as a share of the axis, 0 to 10
+ * @throws InputError without a value, on values that are not finite or beyond 1e100, on a log axis also below 1e-100.
+ */
 export function sweepAxis(title: string, values: readonly number[], log: boolean, margin = 0.04): Axis {
+  checkValues(values, log);
+  checkNumber(margin, "margin", 0, 10);
   const low = Math.min(...values);
   const high = Math.max(...values);
   const domain: [number, number] = log
@@ -58,8 +69,13 @@ export function sweepAxis(title: string, values: readonly number[], log: boolean
   return { title, log, domain, ...labelled(values) };
 }
 
-/** A linear axis that holds the given values, with ticks at multiples of 1, 2, 5 or 10 times a power of ten. */
+/**
+ * A linear axis that holds the given values, with ticks at multiples of 1, 2, 5 or 10 times a power of ten.
+ *
+ * @throws InputError without a value, or on values that are not finite or beyond 1e100.
+ */
 export function linearAxis(title: string, values: readonly number[]): Axis {
+  checkValues(values, false);
   const low = Math.min(...values);
   const high = Math.max(...values);
   const span = Math.max(high - low, 1e-9);
@@ -101,6 +117,14 @@ export function axisSpec(axis: Axis, options: Spec = {}): Spec {
     grid: true,
     ...options,
   };
+}
+
+/** Largest size of what an axis can hold; on a log axis its reciprocal is the smallest. */
+const LIMIT = 1e100;
+
+function checkValues(values: readonly number[], log: boolean): void {
+  checkNumbers(values, "values", undefined, log ? 1 / LIMIT : -LIMIT, LIMIT);
+  if (values.length === 0) throw new InputError("values", "no value", "at least one");
 }
 
 function decadeTicks(low: number, high: number, steps: readonly number[]): number[] {

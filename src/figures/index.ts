@@ -8,6 +8,7 @@
 import { z } from "zod";
 import { canonicalJson, checkInteger, InputError, parseInput, version } from "../core/index.ts";
 import { type Chart, chartSpec } from "./chart.ts";
+import { checkChart } from "./check-chart.ts";
 import { toCsv } from "./csv.ts";
 import { loadPlotPackages } from "./packages.ts";
 import { figureNamed } from "./registry.ts";
@@ -85,9 +86,11 @@ export async function renderFigure(
  * Draws curves of your own in the style of the figures: panels with one x axis, bands, a legend that covers nothing.
  * Same chart, same bytes.
  *
- * @throws InputError if a package that draws is not installed.
+ * @throws InputError on missing parts, rows of unknown series, coordinates that are not finite (leave such rows out) or,
+ * on a logarithmic axis, not > 0; and if a package that draws is not installed.
  */
 export async function renderChart(chart: Chart): Promise<{ readonly svg: string; readonly png: Uint8Array }> {
+  checkChart(chart);
   return drawSpec(chartSpec(chart));
 }
 

@@ -1,14 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { channelSchema } from "../../src/aircomp/channel-spec.ts";
 import {
   channelFrom,
+  designBeamformers,
   type RayleighOptions,
   type RicianOptions,
   rayleighChannel,
   ricianChannel,
+  specifiedChannel,
   type TrueChannel,
 } from "../../src/aircomp/index.ts";
-import { toComplexJson } from "../../src/core/index.ts";
+import { parseInput, toComplexJson } from "../../src/core/index.ts";
 import { ComplexStack, entry, svd } from "../../src/linalg/index.ts";
 import { randomStack, runs } from "./support.ts";
 
@@ -343,4 +346,18 @@ test.each([
   [{ kFactorDb: 3, departureAngles: [0, 0, "x"] }, /^channel.departureAngles\[2\]: found "x"/],
 ])("refuses Rician options %j", (change, message) => {
   expect(() => ricianChannel({ ...base, ...change } as RicianOptions)).toThrow(message);
+});
+
+test("designs and specifications refuse more devices than K x K matrices can be stored for, at once", () => {
+  const size = { ...base, subcarriers: 1, receiveAntennas: 1, transmitAntennas: 1 };
+  const refused = { name: "InputError", field: "channel.devices", found: "8193" };
+  const channel = rayleighChannel({ ...size, devices: 8193 });
+  const design = (): unknown => designBeamformers({ channel, streams: 1, power: 1, noiseVariance: 1 });
+  expect(design).toThrow(expect.objectContaining(refused));
+  const spec = (devices: number): unknown =>
+    parseInput(channelSchema, { model: "rayleigh", ...size, devices });
+  expect(() => spec(8193)).toThrow(expect.objectContaining({ name: "InputError", found: "8193" }));
+  expect(() => spec(8192)).not.toThrow();
+  const matrices = toComplexJson(channel.matrices);
+  expect(() => specifiedChannel({ model: "given", matrices })).toThrow(/channel\.matrices.*8192 devices/);
 });

@@ -3,6 +3,7 @@ import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { describe, expect, test } from "vitest";
 import {
   designBeamformers,
+  type ErrorParts,
   errorParts,
   evaluateDesign,
   expectedEvaluation,
@@ -10,6 +11,7 @@ import {
   rayleighChannel,
 } from "../../src/aircomp/index.ts";
 import { randomStream } from "../../src/core/index.ts";
+import { entry, multiply, multiplyConjugateLeft } from "../../src/linalg/index.ts";
 import { anyProblem, randomDesign, runs, shares, smoothProblem } from "./support.ts";
 
 /** Gradients of all devices: what they have in common plus scaled deviations whose weighted sum vanishes. */
@@ -26,6 +28,12 @@ function drawGradients(weights: readonly number[], entries: number, scale: numbe
     0,
   );
   return { gradients, common: square(common), deviation };
+}
+
+/** What the misalignment costs at most: (gain - 1) g + sum_k d_k h_k, which stays, and the noise of mean zero. */
+function alignedBound(parts: ErrorParts, common: number, deviation: number): number {
+  const kept = Math.abs(parts.gain - 1) * Math.sqrt(common) + Math.sqrt(parts.bias * deviation);
+  return kept ** 2 + (Math.sqrt(parts.common * common) + Math.sqrt(parts.deviation * deviation)) ** 2;
 }
 
 describe("errorParts", () => {
@@ -47,7 +55,7 @@ describe("errorParts", () => {
           const parts = errorParts(channel, design, { noiseVariance, weights });
           const perUse = problem.streams * channel.subcarriers;
           if (weights.includes(0) && parts.deviation === Number.POSITIVE_INFINITY) return;
-          const bound = (Math.sqrt(parts.common * common) + Math.sqrt(parts.deviation * deviation)) ** 2;
+          const bound = alignedBound(parts, common, deviation);
           expect(evaluation.misalignment / perUse).toBeLessThanOrEqual(bound * (1 + 1e-10) + 1e-300);
           expect(parts.noise).toBeCloseTo(evaluation.noise / perUse, 10);
         },
@@ -64,13 +72,24 @@ describe("errorParts", () => {
         const K = channel.devices;
         const design = randomDesign(problem, seed);
         const perUse = problem.streams * channel.subcarriers;
-        const { common, deviation } = errorParts(channel, design, { noiseVariance, weights });
+        const { gain, bias, common, deviation } = errorParts(channel, design, { noiseVariance, weights });
         const misalignment = (correlation: number[][]): number =>
           evaluateDesign(channel, design, { noiseVariance, weights, correlation }).misalignment / perUse;
         const ones = Array.from({ length: K }, () => new Array<number>(K).fill(1));
-        expect(misalignment(ones)).toBeCloseTo(common, 8);
+        expect(misalignment(ones)).toBeCloseTo(common + (gain - 1) ** 2, 8);
+        // d_k, the mean diagonal of A^H H B - w I
+        const shifts = weights.map((w, k) => {
+          let trace = 0;
+          for (let m = 0; m < channel.subcarriers; m++) {
+            const seen = multiply(channel.matrices.at(k, m), design.transmit.at(k, m));
+            const received = multiplyConjugateLeft(design.receive.at(m), seen);
+            for (let s = 0; s < problem.streams; s++) trace += entry(received, s, s).re;
+          }
+          return trace / perUse - w;
+        });
+        expect(gain).toBeCloseTo(1 + shifts.reduce((a, b) => a + b, 0), 8);
         if (K < 2) {
-          expect(deviation).toBe(0);
+          expect([deviation, bias]).toEqual([0, expect.closeTo(0, 12)]);
           return;
         }
         // the Gram matrix of the misalignments, entry by entry from evaluations (polarisation)
@@ -96,6 +115,10 @@ describe("errorParts", () => {
           const length = Math.sqrt(1 / before + 1 / weights[c + 1]!);
           for (let k = 0; k <= c + 1; k++) basis.set(k, c, basis.get(k, c) / length);
         }
+        const shift = Matrix.columnVector(shifts);
+        const kept = basis.transpose().mmul(shift).norm("frobenius") ** 2;
+        expect(Math.abs(bias - kept)).toBeLessThanOrEqual(1e-7 * Math.max(kept, gram.trace()));
+        gram.sub(shift.mmul(shift.transpose()));
         const reduced = basis.transpose().mmul(gram).mmul(basis);
         const values = new EigenvalueDecomposition(reduced, { assumeSymmetric: true }).realEigenvalues;
         const largest = Math.max(...values);
@@ -124,10 +147,24 @@ describe("errorParts", () => {
         const { gradients, common, deviation } = drawGradients(weights, entries, seed / 5, seed);
         const sum = link.aggregate(gradients, seed);
         const noise = parts.noise * entries * sum.packScale ** 2;
-        const aligned = (Math.sqrt(parts.common * common) + Math.sqrt(parts.deviation * deviation)) ** 2;
+        const aligned = alignedBound(parts, common, deviation);
         expect(sum.expectedSquaredError).toBeLessThanOrEqual((aligned + noise) * (1 + 1e-12));
       }
     }
+  });
+
+  test("a design for other devices is named, not the weights that it brings", () => {
+    const size = { subcarriers: 1, receiveAntennas: 4, transmitAntennas: 2, seed: 1 };
+    const few = rayleighChannel({ ...size, devices: 3 });
+    const many = rayleighChannel({ ...size, devices: 4 });
+    const options = { noiseVariance: 1 };
+    const design = designBeamformers({ channel: many, streams: 1, power: 1, ...options, effort: "fast" });
+    const ideal = designBeamformers({ channel: many, streams: 1, power: 1, ...options, scheme: "ideal" });
+    const fieldOf = (run: () => unknown, field: string): void =>
+      expect(run).toThrow(expect.objectContaining({ name: "InputError", field }));
+    fieldOf(() => errorParts(few, design, options), "design.transmit");
+    fieldOf(() => errorParts(few, ideal, options), "design.weights");
+    fieldOf(() => errorParts(many, design, { ...options, weights: [1, 1, 1] }), "weights");
   });
 
   test("shrinkage that all devices share is common; zero forcing leaves noise alone", () => {
@@ -153,8 +190,9 @@ describe("errorParts", () => {
     if (design.kind !== "analog") throw new Error("expected an analog design");
     const silent = { ...design, transmit: scaledBy(design.transmit, 0.5) };
     const shrunk = errorParts(channel, silent, { noiseVariance: 1 });
-    expect(shrunk.common).toBeCloseTo(0.25, 12);
-    expect(shrunk.deviation).toBeLessThan(1e-20 + 0.25 * 1);
+    expect(shrunk.gain).toBeCloseTo(0.5, 12);
+    // alike in all devices and entries: no noise and no bias; `common` is what rounding leaves of 0.25 - 0.5^2
+    for (const part of [shrunk.bias, shrunk.common, shrunk.deviation]) expect(part).toBeLessThan(1e-15);
   });
 
   test("an estimate adds its error to the noise; ideal has no parts; digital and misfits are refused", () => {
@@ -163,7 +201,7 @@ describe("errorParts", () => {
     const problem = { channel, streams: 1, power: 1, noiseVariance: 1 };
     expect(
       errorParts(channel, designBeamformers({ ...problem, scheme: "ideal" }), { noiseVariance: 1 }),
-    ).toEqual({ common: 0, deviation: 0, noise: 0 });
+    ).toEqual({ gain: 1, bias: 0, common: 0, deviation: 0, noise: 0 });
     const digital = designBeamformers({ ...problem, scheme: "digital" });
     expect(() => errorParts(channel, digital, { noiseVariance: 1 })).toThrow(
       /design: found a digital design/,

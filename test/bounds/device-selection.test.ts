@@ -217,6 +217,8 @@ describe("bad input", () => {
   const options = withWeak(1);
   it.each([
     ["learning", { ...options, learning: undefined }],
+    ["learning.smoothness", { ...options, learning: { ...learning, smoothness: -1 } }],
+    ["learning.smothness", { ...options, learning: { ...learning, smothness: 1 } }],
     ["learning.distortion", { ...options, learning: { ...learning, distortion: 1 } }],
     ["learning.heterogeneityFloor", { ...options, learning: { ...learning, heterogeneityFloor: -1 } }],
     ["learning.deviceVariance", { ...options, learning: { ...learning, deviceVariance: [1] } }],

@@ -343,3 +343,33 @@ describe("bad input", () => {
     expect(call).toThrow(expect.objectContaining({ field }));
   });
 });
+
+it("a sketched loraA: the certificate is not above a schedule with a smaller gap", () => {
+  const learning = {
+    smoothness: 1,
+    plConstant: 0.5199259763282846,
+    initialGap: 0.005284308775830094,
+    rounds: 2,
+    gradientFloor: 0.11404384850607939,
+    gradientSlope: 0.1837037962644532,
+    subspace: {
+      kind: "sketch",
+      layers: [
+        { rank: 4, columns: 16 },
+        { rank: 8, columns: 12, count: 2 },
+      ],
+    },
+  } as const;
+  const curve = curveFromModes([
+    { misalignment: 1, noise: 0 },
+    { misalignment: 0.11993281755818926, noise: 0.22605151031197274 },
+    { misalignment: 0.04244516612558495, noise: 7.1201386623360055 },
+  ]);
+  const energy = 5.509885972131049;
+  const { lowerBound } = energySchedule({ curve, learning, energy });
+  for (let i = 0; i <= 400; i++) {
+    const first = (energy * i) / 400;
+    const distortion = [curve.distortion(first), curve.distortion(energy - first)];
+    expect(optimalityGap({ ...learning, distortion }).gap).toBeGreaterThanOrEqual(lowerBound * (1 - 1e-12));
+  }
+});

@@ -273,7 +273,6 @@ describe("logs that tell little", () => {
     ["constant parameters", [0, 1, 2, 3].map((t) => line(t, [1, 1], [t, 1], t)), {}],
     ["zero gradients", [0, 1, 2, 3].map((t) => line(t, [t, 1], [0, 0], 1)), {}],
     ["all zero", [0, 1, 2, 3].map((t) => line(t, [0], [0], 0)), { optimum: 0 }],
-    ["losses below f*", [0, 1, 2, 3].map((t) => line(t, [t], [t], -t)), { optimum: 10 }],
     ["rising loss", [0, 1, 2, 3].map((t) => line(t, [t], [t], t * t)), {}],
     ["linear loss", [0, 1, 2, 3].map((t) => line(t, [t], [-1], -t)), {}],
     ["tiny numbers", [1, 2, 3, 4].map((t) => line(t, [1e-200 / t], [1e-200 / t], 1e-300 / t)), {}],
@@ -285,9 +284,37 @@ describe("logs that tell little", () => {
     for (const reason of Object.values(result.missing)) expect(reason.length).toBeGreaterThan(5);
   });
 
-  it("a loss below the optimum gives no negative gap", () => {
-    const { constants } = estimateConstants([line(0, [1], [1], 1)], { optimum: 3 });
-    expect(constants.initialGap).toMatchObject({ value: 0, note: "the optimum lies above the first loss" });
+  it("an optimum above a loss is refused, but not for noise alone", () => {
+    const rows = [3, 1, 2].map((loss, t) => line(t, [t], [t], loss));
+    expect(() => estimateConstants(rows, { optimum: 1.01 })).toThrow(
+      /^options\.optimum: found 1\.01, expected at most 1, the least loss/,
+    );
+    expect(estimateConstants(rows, { optimum: 1 }).constants.initialGap!.value).toBe(2);
+    const noisy = [3, 2, 1].flatMap((x, t) => [-1, 1].map((e) => line(t, [x], [x + e / 9], x + e / 9)));
+    expect(estimateConstants(noisy, { optimum: 1.1 }).constants.initialGap!.value).toBeCloseTo(1.9, 12);
+    expect(() => estimateConstants(noisy, { optimum: 1.6 })).toThrow(InputError);
+  });
+
+  it("a log that stands still tells no gap, unless an optimum below it is given", () => {
+    const flat = [0, 1, 2].map((t) => line(t, [t], [0], 1));
+    const still = [0, 1, 2].map((t) => line(t, [1], [1], 1));
+    for (const [rows, why] of [
+      [flat, /all gradients are 0/],
+      [still, /same parameters|not known/],
+    ] as const) {
+      expect(estimateConstants(rows).missing.initialGap).toMatch(why);
+      expect(estimateConstants(rows).learning.initialGap).toBeUndefined();
+      expect(estimateConstants(rows, { optimum: 1 }).missing.initialGap).toMatch(/nothing tells how far/);
+      expect(estimateConstants(rows, { optimum: 0.25 }).constants.initialGap!.value).toBe(0.75);
+      expect(() => estimateConstants(rows, { optimum: 2 })).toThrow(/options\.optimum/);
+    }
+  });
+
+  it("a line without a loss: found nothing; the size of the log is told", () => {
+    const { loss: _, ...rest } = line(0, [1], [1], 1);
+    expect(() => estimateConstants([rest as TrainingRecord])).toThrow(/records\[0\]\.loss: found nothing/);
+    const { log } = estimateConstants([line(0, [1, 2], [1, 2], 1)]);
+    expect(log).toEqual({ records: 1, rounds: 1, parameters: 2, devices: 1 });
   });
 
   it("pairs that differ by little more than noise are not used", () => {
@@ -379,4 +406,15 @@ describe("records that make no sense", () => {
     refuses([good], "options.confidence", /0\.5 to 0\.999/, { confidence: 1 });
     refuses([good], "options.use", /"value", "conservative"/, { use: "best" as "value" });
   });
+});
+
+it("a log of 200 000 rounds", () => {
+  const estimator = constantsEstimator({ optimum: 0 });
+  for (let round = 0; round < 200_000; round++) {
+    const x = 1 + (round % 1000) / 1000;
+    for (const gradient of [x, x + 0.001]) {
+      estimator.add({ round, parameters: [x], gradient: [gradient], loss: (x * x) / 2 });
+    }
+  }
+  expect(estimator.finish().constants.stochasticVariance).toBeDefined();
 });

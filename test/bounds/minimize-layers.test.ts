@@ -49,12 +49,12 @@ function bruteForce(scenario: Scenario): number {
   const { channel, streams, noiseVariance, gapInput } = rankProblem({
     ...uniform(scenario),
     link: { ...link, latencyPerRound: null },
-    learning: { ...learning, totalTime: null, rounds: learning.rounds ?? 1 },
+    learning: { ...learning, totalTime: null, computeTime: 0, rounds: learning.rounds ?? 1 },
   });
   const peaks = rankProblem({
     ...uniform(scenario),
     link: { ...link, latencyPerRound: null, energyPerRound: null },
-    learning: { ...learning, totalTime: null, rounds: learning.rounds ?? 1 },
+    learning: { ...learning, totalTime: null, computeTime: 0, rounds: learning.rounds ?? 1 },
   }).payloadAt(1).power;
   const matrices = lora.layers.flatMap((layer) => Array(layer.count ?? 1).fill({ ...layer, count: 1 }));
   const omegas = new Map<number, number>();

@@ -35,7 +35,7 @@ describe("minimizeOptimalityGap", () => {
     const problem = rankProblem(search("exhaustive"));
     for (const row of exhaustive.byRank) {
       const { gap, terms, contraction } = optimalityGap(problem.gapInput(row.rank, row.distortion));
-      const { entries, symbols, airTime } = problem.payloadAt(row.rank);
+      const { entries, symbols, airTime, rounds } = problem.payloadAt(row.rank);
       expect(row).toEqual({
         rank: row.rank,
         gap,
@@ -44,6 +44,7 @@ describe("minimizeOptimalityGap", () => {
         entries,
         symbols,
         airTime,
+        rounds,
         distortion: row.distortion,
         reason: undefined,
       });
@@ -282,5 +283,43 @@ describe("hooks", () => {
     controller.abort();
     const atOnce = minimizeOptimalityGap(search("exhaustive"), { signal: controller.signal });
     expect([atOnce.reason, atOnce.converged, atOnce.byRank.length]).toEqual(["aborted", false, 1]);
+  });
+});
+
+describe("what a result says of itself", () => {
+  const quick = (edit: (s: MutableScenario) => void): Scenario =>
+    search({ fixed: 2 }, (s) => {
+      s.solver["scheme"] = "mrc";
+      edit(s);
+    });
+
+  it("the form of its bound and the rounds that it counts", () => {
+    const found = minimizeOptimalityGap(
+      quick((s) => {
+        delete s.learning["rounds"];
+        s.learning["totalTime"] = 0.1;
+      }),
+    );
+    const { rounds } = rankProblem(quick((s) => (s.learning["totalTime"] = 0.1))).payloadAt(2);
+    expect([found.form, found.rounds, found.byRank[0]!.rounds]).toEqual(["pl", rounds, rounds]);
+    const nonConvex = minimizeOptimalityGap(
+      quick((s) => {
+        s.learning["form"] = "non-convex";
+        delete s.learning["plConstant"];
+        delete (s.lora as Record<string, unknown>)["residual"];
+      }),
+    );
+    expect([nonConvex.form, nonConvex.rounds]).toEqual(["non-convex", 100]);
+  });
+
+  it.each<[string, object]>([
+    ["hooks.onprogress", { onprogress: () => undefined }],
+    ["hooks.onProgress", { onProgress: 3 }],
+    ["hooks.distortions", { distortions: { 1: 0.2 } }],
+    ["hooks.signal", { signal: true }],
+    ["hooks", [] as object],
+  ])("refuses %s", (field, hooks) => {
+    const scenario = quick(() => undefined);
+    expect(() => minimizeOptimalityGap(scenario, hooks)).toThrow(expect.objectContaining({ field }));
   });
 });

@@ -423,3 +423,25 @@ test("bad input is refused by name", () => {
   expect(() => quadraticGap({ ...base, parts: { ...exact, gain: Number.NaN } })).toThrow(/parts.gain/);
   expect(() => quadraticGap({ ...base, distortion: 1 } as never)).toThrow(/distortion/);
 });
+
+test("minibatch noise along packMean passes without loss, whatever the gain: f = |x|^2/2, exact", () => {
+  for (const gain of [0.03, 0.2, 0.5, 0.9, 1, 1.5]) {
+    const { gap } = quadraticGap({
+      ...base,
+      smoothness: 1,
+      plConstant: 1,
+      initialGap: 0,
+      rounds: 6,
+      parts: { ...exact, gain },
+      gradientFloor: 0,
+      gradientSlope: 1,
+      dissimilarityFloor: 0,
+      dissimilaritySlope: 0,
+      stochasticVariance: 1,
+    });
+    // a round forgets the mean entry, and its noise is felt in full; beyond gain 1 other entries feel gain^2
+    let spread = 0;
+    for (let t = 0; t < 6; t++) spread = (1 - gain) ** 2 * spread + gain ** 2;
+    expect(gap).toBeGreaterThanOrEqual(Math.max(1, spread) / 2 - 1e-12);
+  }
+});

@@ -52,6 +52,24 @@ describe("estimateSpectrum", () => {
     }
   });
 
+  it("entries of any size that can be squared; larger ones are refused", () => {
+    for (const size of [1e-310, 1e-200, 1e150]) {
+      const { values } = estimateSpectrum([
+        [size, 0],
+        [0, size / 2],
+      ]);
+      expect(relative(values[0]!, size)).toBeLessThan(1e-12);
+      expect(relative(values[1]!, size / 2)).toBeLessThan(1e-12);
+    }
+    for (const size of [1e154, 1e308]) {
+      const full = [
+        [size, size],
+        [size, size],
+      ];
+      expect(() => estimateSpectrum(full)).toThrow(expect.objectContaining({ field: "matrix" }));
+    }
+  });
+
   it("a shorter list carries the energy of the rest", () => {
     const m = withValues(randomStream(2, "short"), 12, 9, [5, 4, 3, 2, 1]);
     const { values, tail } = estimateSpectrum(m, { rank: 2 });

@@ -58,7 +58,16 @@ const refused: readonly Case[] = [
   ],
   ["learning.plConstant", /nothing.*non-convex/, (s) => delete s.learning["plConstant"]],
   ["lora.residual", /nothing.*non-convex/, (s) => delete (s.lora as Record<string, unknown>)["residual"]],
-  ["learning.plConstant", /no PL constant/, (s) => (s.learning["form"] = "non-convex")],
+  ["learning.plConstant", /found 0\.\d+, .*no PL constant/, (s) => (s.learning["form"] = "non-convex")],
+  ["learning.computeTime", /0\.1 s without.*nothing, or/, (s) => (s.learning["computeTime"] = 0.1)],
+  [
+    "lora.layers",
+    /2\^53/,
+    (s) => {
+      s.lora.layers = [{ dOut: 2 ** 20, dIn: 2 ** 20, count: 2 ** 20 }];
+      s.solver["maxRank"] = 2 ** 14;
+    },
+  ],
   [
     "lora.residual.kind",
     /"spectral" with learning.form.*bounds gradients/,
@@ -185,6 +194,31 @@ describe("pairings that are covered", () => {
     ];
     expect(payloadEntries(layers, 2, "alternating")).toBe(Math.max(2 * 10 + 4 * 3, 2 * 4 + 4 * 8));
     expect(payloadEntries(layers, 2, "both")).toBe(2 * 14 + 4 * 11);
+  });
+});
+
+describe("assumptions say", () => {
+  const told = (edit: (s: MutableScenario) => void): string =>
+    rankProblem(smallScenario(edit)).assumptions.join(" ");
+  it("what is taken of the correlation between devices", () => {
+    for (const form of [() => undefined, toNonConvex]) {
+      expect(told(form)).toMatch(/taken as uncorrelated; link.correlation "cap"/);
+      const withLink = (correlation: unknown) =>
+        told((s) => {
+          form(s);
+          s.link["correlation"] = correlation;
+        });
+      expect(withLink(0)).toMatch(/taken as uncorrelated/);
+      expect(withLink("cap")).toMatch(/any correlation/);
+      expect(withLink(0.3)).toMatch(/have the correlation that link/);
+    }
+  });
+
+  it("that L_W is the smoothness of the training, where it is not stated", () => {
+    expect(told(() => undefined)).toMatch(/s_max\(loraA\) = 1/);
+    expect(told((s) => (s.lora.residual["smoothness"] = 2))).not.toMatch(/s_max/);
+    expect(told(toNonConvex)).not.toMatch(/s_max/);
+    expect(told(drawn("sketch"))).not.toMatch(/s_max/);
   });
 });
 

@@ -22,6 +22,7 @@ const refuses = (
 describe("bad scenarios are refused in one line, with exit code 2", () => {
   it.each<[string, RegExp, Edit]>([
     ["channel.devices", /-3.*>= 1/, (s) => (s.channel["devices"] = -3)],
+    ["channel.devices", /1000000.*8192/, (s) => (s.channel["devices"] = 1e6)],
     ["channel.subcarriers", /1\.5.*whole number/, (s) => (s.channel["subcarriers"] = 1.5)],
     ["channel.taps", /"six".*number/, (s) => (s.channel["taps"] = "six")],
     ["channel.model", /"rayligh"/, (s) => (s.channel["model"] = "rayligh")],
@@ -130,5 +131,24 @@ describe("bad files and flags", () => {
     const { code, stdout, stderr } = airfold(args);
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toMatch(/^airfold: .*\(see airfold --help\)\n$/);
+  });
+});
+
+describe("what no one foresaw", () => {
+  // the command line runs with a broken JSON.stringify
+  const sabotage = 'JSON.stringify=()=>{throw(new(RangeError)("no\\nluck"))}';
+  const broken = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(sabotage)}` };
+
+  it("is one line and exit code 70; with AIRFOLD_DEBUG=1 also the stack", () => {
+    const { code, stdout, stderr } = airfold(["schema", "scenario"], undefined, {
+      ...broken,
+      AIRFOLD_DEBUG: "",
+    });
+    const line =
+      "airfold: internal error: RangeError: no luck; please report it (AIRFOLD_DEBUG=1 shows the stack)\n";
+    expect([code, stdout, stderr]).toEqual([70, "", line]);
+    const verbose = airfold(["schema", "scenario"], undefined, { ...broken, AIRFOLD_DEBUG: "1" });
+    expect(verbose.code).toBe(70);
+    expect(verbose.stderr.startsWith(`${line}RangeError: no\nluck\n    at `)).toBe(true);
   });
 });

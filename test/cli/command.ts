@@ -12,10 +12,15 @@ export interface CommandResult {
 const main = "dist/cli/main.js";
 
 /** Runs the built command line to its end. */
-export function airfold(args: readonly string[], input?: string): CommandResult {
+export function airfold(
+  args: readonly string[],
+  input?: string,
+  environment: Readonly<Record<string, string>> = {},
+): CommandResult {
   const { status, stdout, stderr } = spawnSync("node", [main, ...args], {
     encoding: "utf8",
     input: input ?? "",
+    env: { ...process.env, ...environment },
     maxBuffer: 2 ** 28,
   });
   return { code: status, stdout, stderr };

@@ -47,7 +47,15 @@ describe("airfold estimate", () => {
     const base = join(folder, "base.json");
     writeFileSync(base, JSON.stringify(smallScenario()));
     const { code, stdout, stderr } = airfold(["estimate", log, "--scenario", base, "--out", out, ...flags]);
-    expect([code, stdout, stderr]).toEqual([0, "", ""]);
+    expect([code, stdout]).toEqual([0, ""]);
+    const told = stderr.trimEnd().split("\n");
+    const { notes } = estimateConstants(records);
+    expect(told.slice(0, notes.length)).toEqual(notes.map((note) => `airfold: ${note}`));
+    expect(told.slice(notes.length)).toEqual([
+      "airfold: the log has 5 devices, the scenario 3",
+      "airfold: the log has 8 parameters, as many as no rank of the scenario sends (lora.layers)",
+      expect.stringMatching(/^airfold: learning\.smoothness changes from 1 to .*, and the residual with it/),
+    ]);
     expect(readdirSync(folder).sort()).toEqual(["base.json", "scenario.json"]);
     const scenario = JSON.parse(readFileSync(out, "utf8")) as { learning: Learning };
     const use = flags.length > 0 ? "conservative" : "value";
@@ -60,7 +68,8 @@ describe("airfold estimate", () => {
 
   it("the example log and the example scenario go together", () => {
     const { code, stdout, stderr } = airfold(["estimate", log, "--scenario", "examples/scenario.json"]);
-    expect([code, stderr]).toEqual([0, ""]);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/the log has 5 devices, the scenario 10/);
     const solved = airfold(["solve", "-"], stdout);
     expect(solved.code).toBe(0);
     expect(Number.isFinite((JSON.parse(solved.stdout) as { gap: number }).gap)).toBe(true);
@@ -84,6 +93,25 @@ describe("airfold estimate", () => {
       heterogeneityFloor: heterogeneityFloor!.value,
       heterogeneitySlope: heterogeneitySlope!.value,
     });
+  });
+
+  it("a scenario without what the log provides is filled in; of the same training nothing is doubted", () => {
+    const folder = temporaryFolder();
+    const base = join(folder, "base.json");
+    const scenario = smallScenario();
+    const { learning: _, ...rest } = scenario;
+    scenario.channel["devices"] = 5;
+    scenario.lora["trained"] = "loraB";
+    scenario.lora.layers = [{ dOut: 4, dIn: 6 }];
+    scenario.lora.residual["smoothness"] = 2;
+    writeFileSync(base, JSON.stringify(rest));
+    const { code, stdout, stderr } = airfold(["estimate", log, "--scenario", base]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({ ...rest, learning: estimateConstants(records).learning });
+    expect(stderr).not.toMatch(/residual|no rank|devices, the scenario/);
+    const one = airfold(["estimate", "-", "--scenario", base], `${text.split("\n")[0]}\n`);
+    expect([one.code, one.stdout]).toEqual([2, ""]);
+    expect(one.stderr).toMatch(/^airfold: learning\.smoothness: found nothing .*fewer than 3 rounds/);
   });
 
   it("the example log is what its script makes", () => {
@@ -141,6 +169,12 @@ describe("bad logs and flags are refused in one line, with exit code 2", () => {
     refuses(["estimate", "-", "--scenario", "-"], "", "--scenario", /only one/);
     refuses(["estimate", log, "--confidence", "2"], "", "--confidence", /0\.5 to 0\.999/);
     refuses(["estimate", log, "--optimum", "low"], "", "--optimum", /"low"/);
+    refuses(
+      ["estimate", log, "--optimum", "1e6"],
+      "",
+      "--optimum",
+      /1000000, expected at most .* least loss/,
+    );
     refuses(["estimate", log, "--seed", "-1"], "", "--seed", /-1/);
     refuses(["estimate", log, "--out", ""], "", "--out", /file name/);
     const folder = temporaryFolder();

@@ -25,7 +25,9 @@ interface Solved {
 
 const solve = (scenario: object, ...flags: string[]): Solved => {
   const { code, stdout, stderr } = airfold(["solve", "-", ...flags], JSON.stringify(scenario));
-  expect(stderr.replace(/airfold: the beamforming stopped[^\n]*\n/, "")).toBe("");
+  expect(stderr.replace(/airfold: (the beamforming stopped|no rank has a finite bound)[^\n]*\n/g, "")).toBe(
+    "",
+  );
   expect(code).toBe(0);
   return JSON.parse(stdout) as Solved;
 };
@@ -42,6 +44,8 @@ describe("airfold solve", () => {
     expect(solved.design.transmit.shape).toEqual([3, 2, 2, 2]);
     const chosen = solved.byRank.find((row) => row.rank === solved.rank);
     expect(chosen?.gap).toBe(solved.gap);
+    expect(solved).toMatchObject({ form: "pl", rounds: 100 });
+    expect(chosen).toMatchObject({ rounds: 100 });
     expect(Math.min(...solved.byRank.map((row) => row.gap))).toBe(solved.gap);
   });
 
@@ -92,6 +96,9 @@ describe("airfold solve", () => {
     const solved = solve(scenario);
     expect(solved.gap).toBe("Infinity");
     expect(solved.gapReason).toContain("b2 >= 1");
+    const { code, stderr } = airfold(["solve", "-", "--strict"], JSON.stringify(scenario));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^airfold: no rank has a finite bound: .*b2 >= 1.*\n$/);
   });
 
   it("exits with 1 under --strict when the beamforming did not converge", () => {

@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { schemes } from "../../src/aircomp/index.ts";
-import { axisSpec, logAxis, scientific, sweepAxis } from "../../src/figures/axes.ts";
-import { wrap } from "../../src/figures/chart.ts";
+import { axisSpec, linearAxis, logAxis, scientific, sweepAxis } from "../../src/figures/axes.ts";
+import { type Chart, wrap } from "../../src/figures/chart.ts";
+import { checkChart } from "../../src/figures/check-chart.ts";
 import { toCsv } from "../../src/figures/csv.ts";
 import { createMeasure } from "../../src/figures/font.ts";
+import { renderChart } from "../../src/figures/index.ts";
 import { comparedSchemes, schemeSeries } from "../../src/figures/schemes.ts";
+import { seriesOf } from "../../src/figures/style.ts";
 
 describe("axes", () => {
   it("hold their values and name decades on long logarithmic axes", () => {
@@ -27,6 +30,69 @@ describe("axes", () => {
     expect([...axis.labels.values()]).toEqual(["−10", "0"]);
     expect(axisSpec(axis).values).toEqual([-10, 0]);
     expect(scientific(0.0000304)).toBe("3.0·10⁻⁵");
+  });
+});
+
+describe("axes of users", () => {
+  it.each<[string, unknown]>([
+    ["values", []],
+    ["values", undefined],
+    ["values[0]", [Number.NaN]],
+    ["values[1]", [1, Number.POSITIVE_INFINITY]],
+    ["values[0]", [-1e300, 1]],
+  ])("refuse %s: %j", (field, values) => {
+    for (const make of [logAxis, linearAxis, (t: string, v: number[]) => sweepAxis(t, v, false)]) {
+      expect(() => make("y", values as number[])).toThrow(expect.objectContaining({ field }));
+    }
+  });
+
+  it("refuse what a logarithmic axis has no place for, at once", () => {
+    for (const value of [0, -1, 1e-320]) {
+      expect(() => logAxis("y", [1, value])).toThrow(expect.objectContaining({ field: "values[1]" }));
+      expect(() => sweepAxis("x", [1, value], true)).toThrow(expect.objectContaining({ field: "values[1]" }));
+    }
+    expect(logAxis("y", [1e-100, 1e100]).domain.every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe("charts of users", () => {
+  const row = { series: "a", x: 1, y: 2 };
+  const good = (): Record<string, unknown> => ({
+    x: linearAxis("x", [0, 2]),
+    series: seriesOf([{ key: "a", label: "A" }]),
+    panels: [{ height: 100, y: logAxis("y", [1, 3]), rows: [row] }],
+    note: "",
+    description: "",
+  });
+  const withRow = (change: object): object => ({
+    panels: [{ height: 100, y: logAxis("y", [1, 3]), rows: [row, { ...row, ...change }] }],
+  });
+
+  it("that are whole pass", () => {
+    expect(() => checkChart(good() as unknown as Chart)).not.toThrow();
+  });
+
+  it.each<[string, object]>([
+    ["chart.panels", { panels: undefined }],
+    ["chart.panels", { panels: [] }],
+    ["chart.x", { x: undefined }],
+    ["chart.note", { note: 3 }],
+    ["chart.colour", { colour: "red" }],
+    ["chart.series", { series: [] }],
+    ["chart.series[1].key", { series: seriesOf([..."aa"].map((key) => ({ key, label: key }))) }],
+    ["chart.panels[0].rows[1].y", withRow({ y: Number.NaN })],
+    ["chart.panels[0].rows[1].y", withRow({ y: Number.POSITIVE_INFINITY })],
+    ["chart.panels[0].rows[1].y", withRow({ y: 0 })],
+    ["chart.panels[0].rows[1].x", withRow({ x: undefined })],
+    ["chart.panels[0].rows[1].high", withRow({ high: Number.POSITIVE_INFINITY })],
+    ["chart.panels[0].rows[1].series", withRow({ series: "b" })],
+  ])("refuse %s", async (field, change) => {
+    const chart = { ...good(), ...change } as unknown as Chart;
+    await expect(renderChart(chart)).rejects.toMatchObject({ name: "InputError", field });
+  });
+
+  it("refuse nothing at all", async () => {
+    await expect(renderChart(undefined as unknown as Chart)).rejects.toMatchObject({ field: "chart" });
   });
 });
 

@@ -8,10 +8,11 @@ import {
   renameField,
 } from "../../core/index.ts";
 import { estimateEnvelope } from "./envelope.ts";
-import { estimateOptimum, lossResolution, type RoundTable } from "./optimum.ts";
+import { estimateOptimum, lossBelow, lossResolution, type RoundTable } from "./optimum.ts";
 import { clearOfNoise, collectPairs, type PairCurvature } from "./pairs.ts";
+import { samePoint } from "./record-checks.ts";
 import { type LogSummary, readRounds } from "./rounds.ts";
-import { endpointLimit, meanOf, studentHalfWidth } from "./statistics.ts";
+import { endpointLimit, largestOf, meanOf, studentHalfWidth } from "./statistics.ts";
 import type {
   ConstantEstimate,
   ConstantName,
@@ -25,7 +26,7 @@ import type {
 export interface ConstantsEstimator {
   /** @throws InputError naming the field of the record. */
   add(record: TrainingRecord): void;
-  /** Ends the log. @throws InputError if there was no record. */
+  /** Ends the log. @throws InputError if there was no record, or if `options.optimum` is above a loss of the log. */
   finish(): EstimatedConstants;
 }
 
@@ -63,7 +64,8 @@ export function estimateConstants(
     index++;
   }
   return renameField(
-    (field) => (field === "records" ? field : `records[${index - 1}].${field}`),
+    (field) =>
+      field === "records" || field.startsWith("options.") ? field : `records[${index - 1}].${field}`,
     () => estimator.finish(),
   );
 }
@@ -88,7 +90,11 @@ export function constantsEstimator(options: EstimateOptions = {}): ConstantsEsti
   const dissimilarities: number[] = [];
   const noises: number[] = [];
   let replicates = 0;
+  // the point of the first round, until another is seen
+  let onlyPoint: Float64Array | undefined;
   const reader = readRounds((round) => {
+    if (loss.length === 0) onlyPoint = round.parameters.slice();
+    else if (onlyPoint !== undefined && !samePoint(round.parameters, onlyPoint)) onlyPoint = undefined;
     pairs.add(round);
     loss.push(round.loss);
     gradientVariance.push(round.gradientVariance ?? 0);
@@ -108,6 +114,14 @@ export function constantsEstimator(options: EstimateOptions = {}): ConstantsEsti
     const { summary } = reader;
     if (summary.records === 0) throw new InputError("records", "no records", "at least one");
     const table = { loss, gradientSquared, gradientVariance, lossVariance };
+    const below = optimum === undefined ? undefined : lossBelow(optimum, table);
+    if (below !== undefined) {
+      throw new InputError(
+        "options.optimum",
+        `${optimum}`,
+        `at most ${below}, the least loss of the log beyond its noise`,
+      );
+    }
     const found: Found = {};
     const missing: Missing = {};
     const put = (name: ConstantName, result: Omit<ConstantEstimate, "confidence"> | string): void => {
@@ -122,7 +136,8 @@ export function constantsEstimator(options: EstimateOptions = {}): ConstantsEsti
         : { value: optimum, interval: [optimum, optimum], samples: 0, method: "given" },
     );
     put("plConstant", plConstantOf(table, found, confidence));
-    put("initialGap", initialGapOf(table, found.optimum, confidence));
+    const constant = constantReason(table, onlyPoint !== undefined);
+    put("initialGap", initialGapOf(table, found.optimum, constant, confidence));
     const squares = gradientSquared.map((square) => Math.max(0, square));
     putEnvelope(put, ["gradientFloor", "gradientSlope"], squares, powers, confidence, seed);
     put("stochasticVariance", stochasticVarianceOf(noises, replicates, confidence));
@@ -139,6 +154,12 @@ export function constantsEstimator(options: EstimateOptions = {}): ConstantsEsti
       constants: found,
       missing,
       learning: learningOf(found, summary.rounds, use),
+      log: {
+        records: summary.records,
+        rounds: summary.rounds,
+        parameters: summary.entries,
+        devices: summary.devices,
+      },
       notes: notesOf(summary, pairs.result, noises, found),
     };
   }
@@ -197,8 +218,8 @@ function plConstantOf(table: RoundTable, { optimum, smoothness }: Found, confide
   if (limit === undefined)
     return "fewer than 2 rounds with a loss clearly above the optimum and a clear gradient";
   // a larger f* makes every ratio smaller, a smaller one larger
-  const least = Math.max(...inverses(optimum.interval[1], 3), limit.observed * 2 ** -40);
-  const most = Math.max(limit.upper, ...inverses(optimum.interval[0]));
+  const least = largestOf(inverses(optimum.interval[1], 3), limit.observed * 2 ** -40);
+  const most = largestOf(inverses(optimum.interval[0]), limit.upper);
   const cap = smoothness?.value ?? Number.POSITIVE_INFINITY;
   const value = Math.min(1 / limit.observed, cap);
   const high = Math.max(value, Math.min(1 / least, smoothness?.interval[1] ?? Number.POSITIVE_INFINITY));
@@ -211,11 +232,27 @@ function plConstantOf(table: RoundTable, { optimum, smoothness }: Found, confide
   };
 }
 
-function initialGapOf(table: RoundTable, optimum: ConstantEstimate | undefined, confidence: number): Result {
+/** Why a log that stands still tells no gap, if it does: its optimum would be its own loss. */
+function constantReason(table: RoundTable, isOnePoint: boolean): string | undefined {
+  const isZero = table.gradientSquared.every((square, t) => square === 0 && table.gradientVariance[t] === 0);
+  if (isZero) return "all gradients are 0: nothing tells how far the loss can fall";
+  return isOnePoint
+    ? "all rounds are at the same parameters: nothing tells how far the loss can fall"
+    : undefined;
+}
+
+function initialGapOf(
+  table: RoundTable,
+  optimum: ConstantEstimate | undefined,
+  constant: string | undefined,
+  confidence: number,
+): Result {
   if (optimum === undefined) return "the optimum is not known";
   const first = table.loss[0]!;
   const noise = studentHalfWidth(confidence, 1000) * Math.sqrt(table.lossVariance[0]!);
   const gap = first - optimum.value;
+  // a given optimum that is below the losses still tells
+  if (constant !== undefined && !(optimum.method === "given" && gap > 0)) return constant;
   return {
     value: Math.max(0, gap),
     interval: [
@@ -262,7 +299,7 @@ function stochasticVarianceOf(noises: readonly number[], replicates: number, con
     interval: [Math.max(0, value - half), value + half],
     samples: replicates,
     method: "sum_k w_k^2 (variance over replicates), mean over rounds with its t-interval",
-    note: `largest round ${Math.max(...noises).toPrecision(4)}`,
+    note: `largest round ${largestOf(noises, 0).toPrecision(4)}`,
   };
 }
 

@@ -1,4 +1,4 @@
-import { endpointLimit, meanOf, studentHalfWidth } from "./statistics.ts";
+import { endpointLimit, largestOf, meanOf, studentHalfWidth } from "./statistics.ts";
 
 /** One number of each kind per round. */
 export interface RoundTable {
@@ -21,6 +21,8 @@ export interface OptimumEstimate {
 /** Logs may hold single precision; a difference of losses must be this much above its rounding. */
 export const lossResolution: number = 100 * 2 ** -24;
 const mostBlocks = 6;
+/** So many standard deviations of its noise a loss may lie below f*. */
+const clearLoss = 5;
 
 /**
  * The least loss f*, by following f against ||grad f||^2 to 0. Under smoothness and the PL inequality f - f* lies between
@@ -49,7 +51,7 @@ export function estimateOptimum(
     };
   }
   if (count < 3) return "fewer than 3 rounds; give the option optimum";
-  const size = Math.max(...loss.map(Math.abs));
+  const size = largestOf(loss.map(Math.abs), 0);
   const told = loss.flatMap((f, t) => (f - loss[last]! > lossResolution * size || t === last ? [t] : []));
   const tail = told.slice(-Math.max(Math.ceil(told.length / 2), mostBlocks));
   const isSmooth = tail.every((t, i) => i === 0 || loss[t]! < loss[tail[i - 1]!]!);
@@ -101,6 +103,24 @@ export function estimateOptimum(
     method: "loss against squared gradient norm over the last rounds, followed to gradient 0",
     ...(isSmooth ? {} : { note: "the loss does not fall steadily at the end of the log" }),
   };
+}
+
+/**
+ * A given f* cannot lie above a loss. A loss is above its mean by chance only, so that 5 standard deviations are allowed
+ * for, of its own replicates or, as two of them may agree by chance, of all rounds.
+ *
+ * @returns the least loss that f* is above by more than that, or undefined
+ */
+export function lossBelow(optimum: number, { loss, lossVariance }: RoundTable): number | undefined {
+  const common = lossVariance.length === 0 ? 0 : meanOf(lossVariance);
+  let least: number | undefined;
+  for (let t = 0; t < loss.length; t++) {
+    const value = loss[t]!;
+    const noise = clearLoss * Math.sqrt(Math.max(common, lossVariance[t]!));
+    const rounding = lossResolution * Math.max(Math.abs(value), Math.abs(optimum));
+    if (optimum - value > noise + rounding && !(value >= least!)) least = value;
+  }
+  return least;
 }
 
 /** Least squares slope of the loss over the squared gradient norm, not below 0. */

@@ -111,6 +111,7 @@ export function readRounds(onRound: (round: Round) => void): RoundReader {
     const count = summary.entries || point.length;
     if (point.length !== count) throw wrongLength("parameters", point, count, "as in the first record");
     if (slope.length !== count) throw wrongLength("gradient", slope, count, "as in parameters");
+    if (record.loss === undefined) throw new InputError("loss", "nothing", "a finite number");
     const loss = checkNumber(record.loss, "loss", -1e150, 1e150);
     const round = record.round === undefined ? undefined : checkInteger(record.round, "round");
     const device = record.device === undefined ? everyone : checkInteger(record.device, "device");

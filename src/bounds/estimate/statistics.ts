@@ -65,3 +65,10 @@ function probabilityWithin(angle: number, degrees: number): number {
   }
   return odd ? (2 / Math.PI) * (angle + sine * sum) : sine * sum;
 }
+
+/** The largest of any number of values, and of `least`. */
+export function largestOf(values: readonly number[], least: number): number {
+  let largest = least;
+  for (const value of values) largest = Math.max(largest, value);
+  return largest;
+}

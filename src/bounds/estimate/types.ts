@@ -20,7 +20,7 @@ export interface TrainingRecord {
 }
 
 export interface EstimateOptions {
-  /** f*, where it is known (0 for a model that fits its data exactly). Default: estimated. */
+  /** f*, where it is known (0 for a model that fits its data exactly); not above the losses. Default: estimated. */
   readonly optimum?: number | undefined;
   /** Nominal coverage of the intervals, from 0.5 to 0.999. Default 0.95. */
   readonly confidence?: number | undefined;
@@ -75,7 +75,18 @@ export interface EstimatedConstants {
   readonly missing: Readonly<Partial<Record<ConstantName, string>>>;
   /** For a scenario; what is missing is left out here too. `rounds` is the number of rounds in the log. */
   readonly learning: EstimatedLearning;
+  /** What was read. */
+  readonly log: LogSize;
   readonly notes: readonly string[];
+}
+
+export interface LogSize {
+  readonly records: number;
+  readonly rounds: number;
+  /** n */
+  readonly parameters: number;
+  /** K; 0 in a log of the global objective. */
+  readonly devices: number;
 }
 
 /** One line of a training log as JSON. */
