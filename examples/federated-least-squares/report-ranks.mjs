@@ -47,11 +47,12 @@ function excess(trial, rankOf) {
   return trial.gaps[rankOf(trial) - 1] / trial.gaps[bestRank(trial) - 1] - 1;
 }
 
-function summary({ seeds, rounds, repeats }, trials) {
+function summary({ seeds, rounds, averaged, repeats }, trials) {
   return {
     problems: seeds.length,
     seeds: [seeds[0], seeds.at(-1)],
     rounds,
+    "rounds averaged": averaged,
     "runs per rank": repeats,
     ...Object.fromEntries(
       strategies.map(({ label, rankOf }) => {
@@ -84,7 +85,7 @@ function histogram(values) {
 }
 
 /** Problems in classes of SNR: median, and a band that holds 80 %. */
-function chartOf({ seeds, rounds, repeats }, trials) {
+function chartOf({ seeds, rounds, averaged, repeats }, trials) {
   const edges = [-10, -5, 0, 5, 10, 15, 20];
   const classes = edges
     .slice(0, -1)
@@ -122,8 +123,9 @@ function chartOf({ seeds, rounds, repeats }, trials) {
       },
     ],
     note:
-      `${seeds.length} random federated least-squares problems; gap after ${rounds} rounds over the air, mean of ${repeats} runs per ` +
-      "rank; the best rank is found by training at all 24. Classes of 5 dB: median, and a band that holds 80 % of the problems.",
+      `${seeds.length} random federated least-squares problems; gap over the air, mean of the last ${averaged} of ${rounds} rounds and of ` +
+      `${repeats} ${repeats === 1 ? "run" : "runs"} per rank; the best rank is found by training at all 24. Classes of 5 dB: median, and a ` +
+      "band that holds 80 % of the problems.",
   };
 }
 

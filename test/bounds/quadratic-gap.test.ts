@@ -371,7 +371,7 @@ describe("monotone", () => {
           expect(after).toBeGreaterThanOrEqual(before * (1 - 1e-8));
         },
       ),
-      { seed: 1, numRuns: 600 },
+      { seed: 1, numRuns: 300 },
     );
   });
 
