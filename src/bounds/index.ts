@@ -39,6 +39,7 @@ export {
   trainingRecordSchema,
 } from "./estimate/types.ts";
 export { type FrozenResidualInput, frozenResidual } from "./frozen-residual.ts";
+export type { GapMinimum, MinimizeHooks, RankReason, RankRow } from "./gap-minimum.ts";
 export {
   type GradientBoundInput,
   type GradientBoundResult,
@@ -53,14 +54,7 @@ export {
   pricedRanks,
   type RankAllocation,
 } from "./layer-ranks.ts";
-export {
-  type GapMinimum,
-  type MinimizeHooks,
-  minimizeOptimalityGap,
-  type RankReason,
-  type RankRow,
-  rankDistortion,
-} from "./minimize.ts";
+export { minimizeOptimalityGap, rankDistortion } from "./minimize.ts";
 export { type GapInput, type GapResult, type GapTerms, optimalityGap } from "./optimality-gap.ts";
 export { type LoraLayer, ofdmSymbols, payloadEntries, symbolPower, type TrainedFactors } from "./payload.ts";
 export { type QuadraticGapInput, quadraticGap } from "./quadratic-gap.ts";

@@ -1,7 +1,7 @@
 import { InputError } from "../core/index.ts";
 import { createDesignPath, type Designs, isContinued, lowerDesigns } from "./design-path.ts";
+import type { GapMinimum, MinimizeHooks, RankReason, RankRow } from "./gap-minimum.ts";
 import { type LayerProblem, layerProblem } from "./layer-problem.ts";
-import type { GapMinimum, MinimizeHooks, RankReason, RankRow } from "./minimize.ts";
 import type { RankSearchRow } from "./rank-search.ts";
 import type { Scenario } from "./scenario-schema.ts";
 import { certifiedDesign, isHopeless, settleDesign } from "./settle.ts";
