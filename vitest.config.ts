@@ -1,7 +1,11 @@
+import { existsSync } from "node:fs";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 // Tests in these folders run what was built; the others import src.
 const built = ["test/cli/**/*.test.ts", "test/package/**/*.test.ts"];
+// The studies have an installation of their own: npm ci --prefix examples. Without it their tests are left out.
+const examples = "test/examples/**/*.test.{ts,mjs}";
+const hasExamples = existsSync("examples/node_modules/airfold");
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -12,8 +16,19 @@ const config: ViteUserConfig = defineConfig({
     reporters: ["default", "./test/support/count-reporter.ts"],
     coverage: { enabled: false, include: ["src/**"] },
     projects: [
-      { extends: true, test: { name: "source", include: ["test/**/*.test.ts"], exclude: built } },
+      {
+        extends: true,
+        test: { name: "source", include: ["test/**/*.test.ts"], exclude: [...built, examples] },
+      },
       { extends: true, test: { name: "built", include: built, globalSetup: "test/support/build.ts" } },
+      ...(hasExamples
+        ? [
+            {
+              extends: true as const,
+              test: { name: "examples", include: [examples], globalSetup: "test/support/build.ts" },
+            },
+          ]
+        : []),
     ],
   },
 });

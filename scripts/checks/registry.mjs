@@ -7,7 +7,7 @@ const patterns = [
   /\bnpm\.(?:pkg\.)?[\w-]+\.(?:com|io|org|dev|net)\b/i,
   /^[ \t]*(?:@[\w-]+:)?registry[ \t]*=/im, // .npmrc
   /https?:\/\/[^\s"']+\.tgz\b/i, // tarball addresses
-  /^[ \t]*"resolved":/m, // package-lock.json
+  /^[ \t]*"resolved": "(?!\.\.")/m, // package-lock.json; ".." is airfold itself
 ];
 
 const files = committedFiles().filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile());

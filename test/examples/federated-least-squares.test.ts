@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { temporaryFolder } from "./command.ts";
+import { temporaryFolder } from "../cli/command.ts";
 
 const study = "examples/federated-least-squares/run.mjs";
 const run = (...args: string[]): { status: number | null; stderr: string } =>

@@ -1,0 +1,207 @@
+/**
+ * Runs the study: node run.mjs [--quick] [--jobs n] [--out folder]. Pilots, the choice of ranks, the choice of steps, then
+ * the trainings. Whatever is finished is in a log, trainings under way are saved every few rounds, and a restart goes on
+ * from there.
+ */
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { Piscina } from "piscina";
+import { plan, schemes, trialsOf, tuningTrialsOf } from "./plan.mjs";
+import { interpolate } from "./rank-choice.mjs";
+import { report } from "./report.mjs";
+
+const flags = readFlags();
+const settings = plan(flags.quick);
+const name = flags.quick ? "federated-lora-quick" : "federated-lora";
+const out = flags.out ?? fileURLToPath(new URL(`../out/${name}`, import.meta.url));
+const checkpoints = join(out, "checkpoints");
+mkdirSync(checkpoints, { recursive: true });
+
+const log = openLog(join(out, "study.ndjson"), JSON.stringify({ study: "federated-lora", settings }));
+const trials = trialsOf(settings);
+const tuning = tuningTrialsOf(settings);
+const pilotJobs = settings.tasks.flatMap((task) =>
+  settings.pilot.ranks.map((rank) => ({ id: `pilot ${task} rank ${rank}`, kind: "pilot", task, rank })),
+);
+// one choice per task, SNR and channel; the channel of the tuning has another seed
+const rankJobs = [...new Map([...tuning, ...trials].map((trial) => [rankId(trial), trial])).values()];
+const progress = createProgress([
+  ...pilotJobs.map(({ id }) => [id, settings.pilot.rounds]),
+  ...rankJobs.map((trial) => [rankId(trial), 1]),
+  ...tuning.map(({ id }) => [id, settings.tuning.rounds]),
+  ...trials.map(({ id }) => [id, settings.rounds]),
+]);
+
+const pool = new Piscina({
+  filename: new URL("./worker.mjs", import.meta.url).href,
+  maxThreads: Number(flags.jobs),
+  minThreads: Number(flags.jobs),
+  idleTimeout: Number.POSITIVE_INFINITY,
+});
+await runAll(pilotJobs, (job) => job);
+await runAll(
+  rankJobs.map((trial) => ({ ...trial, id: rankId(trial) })),
+  ({ task, snrDb, seed }) => ({ kind: "rank", pilots: pilotsOf(task), snrDb, seed }),
+);
+await runAll(tuning, (trial) => trainingJob(trial, trial.step));
+await runAll(trials, (trial) => trainingJob(trial, bestStep(trial)));
+await pool.destroy();
+rmSync(checkpoints, { recursive: true, force: true });
+log.sort([
+  ...pilotJobs.map(({ id }) => id),
+  ...rankJobs.map(rankId),
+  ...[...tuning, ...trials].map(({ id }) => id),
+]);
+
+for (const [file, content] of await report(settings, {
+  pilots: Object.fromEntries(settings.tasks.map((task) => [task, pilotsOf(task)])),
+  ranks: rankJobs.map(({ task, snrDb, seed, tuning: isTuning }) => ({
+    task,
+    snrDb,
+    seed,
+    tuning: isTuning === true,
+    ...log.finished.get(rankId({ task, snrDb, seed })),
+  })),
+  tuning: tuning.map(({ id }) => log.finished.get(id)),
+  trials: trials.map(({ id }) => log.finished.get(id)),
+})) {
+  writeFileSync(join(out, file), content);
+  process.stderr.write(`${join(out, file)}\n`);
+}
+
+/** Does what is not in the log yet. */
+async function runAll(jobs, jobOf) {
+  await Promise.all(
+    jobs
+      .filter(({ id }) => !log.finished.has(id))
+      .map(async (job) => {
+        const result = await pool.run({ settings, ...jobOf(job) });
+        log.append({ ...result, id: job.id });
+        progress.done(job.id);
+      }),
+  );
+}
+
+function rankId({ task, snrDb, seed }) {
+  return `rank ${task} ${snrDb} dB channel ${seed}`;
+}
+
+function pilotsOf(task) {
+  return settings.pilot.ranks.map((rank) => log.finished.get(`pilot ${task} rank ${rank}`));
+}
+
+function rankOf(trial) {
+  const { rank } = schemes.find((scheme) => scheme.name === trial.scheme);
+  if (rank === "smallest") return settings.smallestRank;
+  if (rank === "largest") return settings.largestRank;
+  return log.finished.get(rankId(trial)).rank;
+}
+
+/** @param multiple the step in units of 1/L of the rank */
+function trainingJob(trial, multiple) {
+  const rank = rankOf(trial);
+  const smoothness = interpolate(pilotsOf(trial.task), "smoothness", settings.largestRank);
+  return {
+    kind: "training",
+    trial,
+    rank,
+    multiple,
+    step: multiple / smoothness[rank - 1],
+    checkpoint: join(checkpoints, `${trial.id.replaceAll(" ", "-")}.json`),
+  };
+}
+
+/** The step of the lowest loss on the server's sample after the tuning rounds; of equal ones the smallest. */
+function bestStep({ task, scheme }) {
+  const tried = tuning
+    .filter((trial) => trial.task === task && trial.scheme === scheme)
+    .map(({ id, step }) => {
+      const { rows, diverged } = log.finished.get(id);
+      const loss = diverged === undefined ? rows.at(-1).heldOut : Number.POSITIVE_INFINITY;
+      return { step, loss: Number.isFinite(loss) ? loss : Number.POSITIVE_INFINITY };
+    });
+  return tried.reduce((best, one) => (one.loss < best.loss ? one : best)).step;
+}
+
+/** One line per finished job, with the time left: that of the work done in this run, scaled to what is missing. */
+function createProgress(jobs) {
+  const weights = new Map(jobs);
+  const total = jobs.reduce((sum, [, weight]) => sum + weight, 0);
+  const before = jobs.reduce((sum, [id, weight]) => sum + (log.finished.has(id) ? weight : 0), 0);
+  const began = performance.now();
+  let now = before;
+  return {
+    done(id) {
+      now += weights.get(id);
+      const minutes = ((performance.now() - began) / 60_000 / (now - before)) * (total - now);
+      const share = ((100 * now) / total).toFixed(0);
+      process.stderr.write(`${id}: done; ${share} % of the study, ${minutes.toFixed(1)} minutes left\n`);
+    },
+  };
+}
+
+/** What an earlier run finished; a log of other settings is refused, a line that was cut off is left out. */
+function openLog(file, header) {
+  const finished = new Map();
+  const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
+  if (lines.length > 0 && lines[0] !== header) {
+    process.stderr.write(`--out: found ${file} of other settings, expected a folder of its own or none\n`);
+    process.exit(2);
+  }
+  const whole = [header];
+  for (const line of lines.slice(1)) {
+    try {
+      const result = JSON.parse(line);
+      finished.set(result.id, result);
+      whole.push(line);
+    } catch {
+      // the run was killed while it wrote this line
+    }
+  }
+  const rewrite = (content) => {
+    writeFileSync(`${file}.new`, `${content.join("\n")}\n`);
+    renameSync(`${file}.new`, file);
+  };
+  rewrite(whole);
+  return {
+    finished,
+    append(result) {
+      finished.set(result.id, result);
+      appendFileSync(file, `${JSON.stringify(result)}\n`);
+    },
+    /** In the order of the plan, however many workers there were. */
+    sort(ids) {
+      rewrite([header, ...ids.map((id) => JSON.stringify(finished.get(id)))]);
+    },
+  };
+}
+
+function readFlags() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        quick: { type: "boolean", default: false },
+        jobs: { type: "string", default: String(availableParallelism()) },
+        out: { type: "string" },
+      },
+    });
+    if (!/^[1-9]\d*$/.test(values.jobs)) {
+      throw new Error(`--jobs: found "${values.jobs}", expected a whole number >= 1`);
+    }
+    return values;
+  } catch (error) {
+    process.stderr.write(`${error.message.split("\n")[0]}\n`);
+    process.exit(2);
+  }
+}
