@@ -12,6 +12,7 @@ const order = [
   ["manifold"],
   ["aircomp"],
   ["bounds"],
+  ["lora"],
   ["fusion", "personal"],
   ["figures"],
   ["cli"],

@@ -115,7 +115,7 @@ describe("airfold estimate", () => {
   });
 
   it("the example log is what its script makes", () => {
-    const made = execFileSync("node", ["examples/training-log.mjs"], { encoding: "utf8" });
+    const made = execFileSync("node", ["scripts/training-log.mjs"], { encoding: "utf8" });
     expect(made).toBe(text);
     expect(text.length).toBeLessThan(60_000);
   });

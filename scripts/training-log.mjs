@@ -1,5 +1,5 @@
 // Makes examples/training-log.ndjson: toy federated least squares, logged as `airfold estimate` reads it.
-// Usage, after `npm run build`: node examples/training-log.mjs > examples/training-log.ndjson
+// Usage, after `npm run build`: node scripts/training-log.mjs > examples/training-log.ndjson
 import { randomStream } from "airfold/core";
 
 const devices = 5;
