@@ -6,7 +6,7 @@ import { estimateConstants, estimateSpectrum } from "airfold/bounds";
 import { Matrix, SingularValueDecomposition } from "ml-matrix";
 import { scale, trained } from "./plan.mjs";
 import { heldOutBatches } from "./tasks.mjs";
-import { batchOf, energyOf, meanLoss, meanOf, pick, trainedEntries } from "./training.mjs";
+import { batchOf, energyOf, meanOf, pick, trainedEntries } from "./training.mjs";
 import { adapterEntries, adapterTargets } from "./transformer.mjs";
 
 /** The constants of a scenario that a log can tell. */
@@ -74,6 +74,7 @@ export function runPilot({ model, architecture, task, directions, rank, rounds, 
   const records = [];
   const replicates = [];
   let step;
+  let gradientNorm;
   let lowest = Number.POSITIVE_INFINITY;
   for (let round = 0; round <= rounds; round++) {
     const point = pick(parameters, entries);
@@ -94,6 +95,7 @@ export function runPilot({ model, architecture, task, directions, rank, rounds, 
     lowest = Math.min(lowest, loss);
     if (round === rounds) break;
     const mean = meanOf(answers.map(({ gradient }) => gradient));
+    gradientNorm ??= Math.sqrt(energyOf(mean));
     step ??= 1 / curvatureAlong((own, at) => gradientOf(own, at).gradient, fixed, adapters, entries, mean);
     // the curvature along the first gradient is not the largest one
     if (!isLower) step /= 2;
@@ -113,7 +115,11 @@ export function runPilot({ model, architecture, task, directions, rank, rounds, 
   return {
     rank,
     step,
-    constants: Object.fromEntries(known.map((name) => [name, constants[name].value])),
+    constants: {
+      ...Object.fromEntries(known.map((name) => [name, constants[name].value])),
+      // of the first round: no aggregate of the training counts for more
+      gradientNorm,
+    },
     intervals: Object.fromEntries(known.map((name) => [name, constants[name].interval])),
     missing: exact.missing,
     losses,
@@ -143,9 +149,4 @@ function updateSpectra(architecture, parameters, rank) {
     offset += rank * dIn;
     return estimateSpectrum(loraB.mmul(loraA).mul(scale)).values;
   });
-}
-
-/** Held-out loss of the server's own sample: what steps are chosen by. */
-export function pilotLoss(model, task, adapters, { count, length }) {
-  return meanLoss(model, heldOutBatches(task.pilot, { count, length, batches: 4 }), adapters);
 }

@@ -42,7 +42,8 @@ const finalPerplexity = ({ rows, diverged }) =>
     ? Math.exp(rows.at(-1).heldOut ?? Number.POSITIVE_INFINITY)
     : Number.POSITIVE_INFINITY;
 
-const finalLoss = ({ rows, diverged }) =>
+/** Mean training loss of the last rounds; infinite if the training diverged. */
+export const finalLoss = ({ rows, diverged }) =>
   diverged === undefined
     ? mean(rows.slice(-1 - smoothing, -1).map(({ trainLoss }) => trainLoss))
     : Number.POSITIVE_INFINITY;
@@ -228,7 +229,7 @@ function tuningRow({ task, scheme, rank, multiple, step, diverged, rows }) {
     "step (1/L)": multiple,
     step: digits(step),
     diverged: diverged === undefined ? "" : `round ${diverged}`,
-    "loss of the server's sample": optional(rows.at(-1).heldOut),
+    "training loss of the last rounds": digits(finalLoss({ rows, diverged })),
   };
 }
 

@@ -19,7 +19,7 @@ import { parseArgs } from "node:util";
 import { Piscina } from "piscina";
 import { plan, schemes, trialsOf, tuningTrialsOf } from "./plan.mjs";
 import { interpolate } from "./rank-choice.mjs";
-import { report } from "./report.mjs";
+import { finalLoss, report } from "./report.mjs";
 
 const flags = readFlags();
 const settings = plan(flags.quick);
@@ -111,26 +111,23 @@ function rankOf(trial) {
 /** @param multiple the step in units of 1/L of the rank */
 function trainingJob(trial, multiple) {
   const rank = rankOf(trial);
-  const smoothness = interpolate(pilotsOf(trial.task), "smoothness", settings.largestRank);
+  const atRank = (name) => interpolate(pilotsOf(trial.task), name, settings.largestRank)[rank - 1];
   return {
     kind: "training",
     trial,
     rank,
     multiple,
-    step: multiple / smoothness[rank - 1],
+    step: multiple / atRank("smoothness"),
+    clip: atRank("gradientNorm"),
     checkpoint: join(checkpoints, `${trial.id.replaceAll(" ", "-")}.json`),
   };
 }
 
-/** The step of the lowest loss on the server's sample after the tuning rounds; of equal ones the smallest. */
+/** The step of the lowest training loss, in the mean over the last tuning rounds; of equal ones the smallest. */
 function bestStep({ task, scheme }) {
   const tried = tuning
     .filter((trial) => trial.task === task && trial.scheme === scheme)
-    .map(({ id, step }) => {
-      const { rows, diverged } = log.finished.get(id);
-      const loss = diverged === undefined ? rows.at(-1).heldOut : Number.POSITIVE_INFINITY;
-      return { step, loss: Number.isFinite(loss) ? loss : Number.POSITIVE_INFINITY };
-    });
+    .map(({ id, step }) => ({ step, loss: finalLoss(log.finished.get(id)) }));
   return tried.reduce((best, one) => (one.loss < best.loss ? one : best)).step;
 }
 

@@ -63,6 +63,7 @@ export function meanLoss(model, batches, adapters) {
  *
  * @param options.model as `createModel` gives it; options.task as `loadTask` gives it
  * @param options.link from `openLink`, or undefined for sums in double precision
+ * @param options.step its length, reached after `warmUp` rounds; an aggregate longer than `clip` is shortened to that
  * @param options.state where to start: { round, parameters, rows }; it is changed
  * @param options.evaluate held-out loss of { rank, scale, parameters }, called every `every` rounds and at both ends
  * @param options.onRound called after every round with the state
@@ -77,6 +78,8 @@ export function train({
   trained,
   link,
   step,
+  warmUp = 1,
+  clip = Number.POSITIVE_INFINITY,
   rounds,
   seed,
   batch,
@@ -121,7 +124,8 @@ export function train({
       row.distortion = sum.distortion;
       row.symbols = sum.symbols;
     }
-    for (let i = 0; i < entries.length; i++) parameters[entries[i]] -= step * used[i];
+    const length = step * Math.min(1, (round + 1) / warmUp, clip / Math.sqrt(energyOf(used)));
+    for (let i = 0; i < entries.length; i++) parameters[entries[i]] -= length * used[i];
     state.round = round + 1;
     rows.push({ round: round + 1, airTime: (round + 1) * airTime });
     lookAt(round + 1);

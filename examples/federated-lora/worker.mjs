@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { startBackend } from "./backend.mjs";
-import { pilotDirections, pilotLoss, runPilot, startAdapters } from "./pilot.mjs";
+import { pilotDirections, runPilot, startAdapters } from "./pilot.mjs";
 import { schemes, trained as usual } from "./plan.mjs";
 import { chooseRank } from "./rank-choice.mjs";
 import { heldOutBatches, loadTask } from "./tasks.mjs";
@@ -55,7 +55,7 @@ function pilot({ task, rank, settings }) {
 }
 
 /** @param job.trial as `trialsOf` and `tuningTrialsOf` give it; job.step, which is job.multiple / L */
-function training({ trial, rank, multiple, step, settings, checkpoint }) {
+function training({ trial, rank, multiple, step, clip, settings, checkpoint }) {
   const task = taskOf(trial.task);
   const { beam, trained = usual } = schemes.find(({ name }) => name === trial.scheme);
   const { design, link } = openLink({
@@ -66,7 +66,7 @@ function training({ trial, rank, multiple, step, settings, checkpoint }) {
     snrDb: trial.snrDb,
     seed: trial.seed,
   });
-  const key = JSON.stringify({ trial, rank, step, settings });
+  const key = JSON.stringify({ trial, rank, step, clip, settings });
   const state = readCheckpoint(checkpoint, key) ?? {
     round: 0,
     parameters: startAdapters(architecture, directionsOf(trial.task, settings), rank),
@@ -84,13 +84,14 @@ function training({ trial, rank, multiple, step, settings, checkpoint }) {
     trained,
     link,
     step,
+    warmUp: settings.warmUp,
+    clip,
     rounds,
     seed: trial.seed,
     batch: settings.batch,
+    // steps are chosen by the training loss, never by the held-out text
     every: trial.tuning ? Number.POSITIVE_INFINITY : settings.evaluate.every,
-    // steps are chosen by the server's own sample, never by the held-out text
-    evaluate: (adapters) =>
-      trial.tuning ? pilotLoss(model, task, adapters, settings.batch) : meanLoss(model, heldOut, adapters),
+    evaluate: (adapters) => (trial.tuning ? undefined : meanLoss(model, heldOut, adapters)),
     state,
     onRound: (now) => {
       if (now.round % saveEvery === 0 && now.round < rounds) writeCheckpoint(checkpoint, key, now);
