@@ -20,6 +20,7 @@ export {
   type SpecifiedChannel,
   specifiedChannel,
 } from "./channel-spec.ts";
+export type { ConverterOptions } from "./converters.ts";
 export type { DeviceCorrelation } from "./correlation.ts";
 export { type DelayProfile, tapPowers } from "./delay-profiles.ts";
 export {
@@ -57,9 +58,19 @@ export {
   meanSquaredError,
 } from "./evaluate.ts";
 export {
+  type Coherence,
+  type FadingChannel,
+  type FadingOptions,
+  fadingChannel,
+  outdatedChannel,
+  type PilotOptions,
+} from "./fading.ts";
+export {
   type Aggregate,
   type AggregationOptions,
   aggregateOverTheAir,
+  type LinkDistortions,
+  type LinkLevel,
   type LinkOptions,
   type OverTheAirLink,
   overTheAirLink,
@@ -79,6 +90,27 @@ export {
   solverFields,
 } from "./link-spec.ts";
 export { certifyDesign, type LowerBoundOptions, mseLowerBound } from "./lower-bound.ts";
+export { requiredPrefix } from "./multipath.ts";
 export type { Gradient } from "./packing.ts";
 export { type PathLoss, pathGains } from "./path-loss.ts";
+export {
+  type DecodeOptions,
+  decode,
+  type EncodeOptions,
+  encode,
+  measuredCorrelation,
+  type Signal,
+  type SuperpositionOptions,
+  superposeSignals,
+} from "./remote.ts";
+export {
+  deviceBeamformers,
+  type GradientStatistics,
+  gradientStatistics,
+  planRound,
+  type RoundOptions,
+  type RoundPlan,
+} from "./round-plan.ts";
 export { type DesignRow, type Effort, efforts, type LowerBound, type StopReason } from "./scheme.ts";
+export type { SynchronisationOptions } from "./synchronisation.ts";
+export type { WaveformOptions, WaveformReport } from "./waveform.ts";

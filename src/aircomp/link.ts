@@ -1,13 +1,20 @@
-import { checkOptions, checkPositive, checkSeed, describe, InputError, randomStream } from "../core/index.ts";
-import type { ComplexStack } from "../linalg/index.ts";
-import * as kernel from "../linalg/kernels/index.ts";
+import { checkChoice, checkOptions, checkPositive, checkSeed, describe, InputError } from "../core/index.ts";
 import { checkTrueChannel, type TrueChannel } from "./channel.ts";
 import type { BeamformerDesign } from "./design.ts";
 import { checkBits, sendDigitally } from "./digital.ts";
-import { type Beamformers, checkDesignShapes } from "./evaluate.ts";
+import { checkDesignShapes } from "./evaluate.ts";
 import { type Gradient, type Packing, planPacking } from "./packing.ts";
 import { errorProfile, type Moments, predictDistortion, secondMoments } from "./prediction.ts";
+import { effectiveChannels, superpose } from "./superposition.ts";
+import { openTimeLevel, type TimeRound } from "./time-level.ts";
+import { checkWaveform, type WaveformOptions, type WaveformReport } from "./waveform.ts";
 import { checkWeights } from "./weights.ts";
+
+/**
+ * How a round is computed: with a matrix per subcarrier, or sample by sample with prefix, convolution and noise in
+ * time. Without impairments both give the same up to rounding.
+ */
+export type LinkLevel = "subcarrier" | "time";
 
 /** A channel and the beamformers that are used on it, in one or many rounds. */
 export interface LinkOptions {
@@ -18,6 +25,10 @@ export interface LinkOptions {
   readonly noiseVariance: number;
   /** w_k >= 0, scaled to sum 1. Default: those of the design. */
   readonly weights?: ArrayLike<number>;
+  /** Default `subcarrier`. */
+  readonly level?: LinkLevel;
+  /** Prefix, converters and synchronisation; for level `time` only. Default: the prefix that is needed, all ideal. */
+  readonly waveform?: WaveformOptions;
 }
 
 export interface AggregationOptions extends LinkOptions {
@@ -25,6 +36,18 @@ export interface AggregationOptions extends LinkOptions {
   readonly gradients: readonly Gradient[];
   /** Seed of the interleaving, the signs and the noise. */
   readonly seed: number;
+}
+
+/** omega of a round in four senses, all in units of Q packScale^2. */
+export interface LinkDistortions {
+  /** Expected for independent symbols, R = I. */
+  readonly design: number;
+  /** Expected for these gradients, with the R they have: the mean over interleavings, signs and noise. */
+  readonly measured: number;
+  /** What `measured` cannot exceed, whatever the correlation between the devices. */
+  readonly cap: number;
+  /** The error of this round itself, ||estimate - sum_k w_k g_k||^2 / (Q packScale^2); 0 if packScale is 0. */
+  readonly realised: number;
 }
 
 /** One aggregation over the air, and what it was predicted to cost. */
@@ -38,10 +61,11 @@ export interface Aggregate {
   readonly symbols: number;
   /** Second moments R = X X^T / Q of the devices' normalised gradients, K rows of K. */
   readonly correlation: readonly (readonly number[])[];
-  /** omega as designed (R = I), as these gradients have it, and the cap for any correlation between devices. */
-  readonly distortion: { readonly design: number; readonly measured: number; readonly cap: number };
+  readonly distortion: LinkDistortions;
   /** Predicted E||estimate - sum_k w_k g_k||^2 = Q packScale^2 omega for these gradients. */
   readonly expectedSquaredError: number;
+  /** Samples, prefix and peak power of an analog design at level `time`. */
+  readonly waveform?: WaveformReport;
 }
 
 /** A link that is ready to send: what does not change from round to round has been computed. */
@@ -57,7 +81,7 @@ export interface OverTheAirLink {
   aggregate(gradients: readonly Gradient[], seed: number): Aggregate;
 }
 
-const linkNames = ["channel", "design", "noiseVariance", "weights"] as const;
+const linkNames = ["channel", "design", "noiseVariance", "weights", "level", "waveform"] as const;
 
 /**
  * Sends the gradients of all devices at once, subcarrier by subcarrier, and estimates their weighted mean:
@@ -65,7 +89,8 @@ const linkNames = ["channel", "design", "noiseVariance", "weights"] as const;
  * noise, combine, undo. Nothing but the channel, the design and the noise decides the error.
  *
  * The measured distortion is the exact mean over interleavings and noise (docs/theory.md, section 1). A digital
- * design quantises instead, and what it sends arrives without errors: channel and noise decided its bits.
+ * design quantises instead, and what it sends arrives without errors: channel and noise decided its bits. It has no
+ * samples, so level `time` refuses it; an ideal design is the same at both levels.
  *
  * @throws InputError on gradients of different lengths, designs of another shape, or values out of range.
  */
@@ -96,18 +121,27 @@ function openLink(options: LinkOptions): OverTheAirLink {
   const weights = checkWeights(options.weights ?? design.weights, channel.devices);
   if (design.kind === "analog") checkDesignShapes(channel, design);
   if (design.kind === "digital") checkBits(design, channel.devices);
+  const level = checkLevel(options, channel);
   const perSymbol = 2 * design.streams * channel.subcarriers;
-  const effective = design.kind === "analog" ? effectiveChannels(channel, design) : [];
+  const timeLevel =
+    level === "time" && design.kind === "analog"
+      ? openTimeLevel(channel, design, weights, noiseVariance, options.waveform ?? {})
+      : undefined;
+  const effective =
+    design.kind === "analog" && level === "subcarrier" ? effectiveChannels(channel, design) : [];
   const profile =
-    design.kind === "digital" ? undefined : errorProfile(channel, design, weights, noiseVariance);
+    design.kind === "digital" || timeLevel !== undefined
+      ? undefined
+      : errorProfile(channel, design, weights, noiseVariance);
 
   const send = (
     gradients: readonly Gradient[],
     packing: Packing,
     moments: Moments,
     seed: number,
-  ): Pick<Aggregate, "estimate" | "distortion"> => {
+  ): Omit<TimeRound, "waveform"> & Partial<TimeRound> => {
     if (design.kind === "digital") return sendDigitally(gradients, weights, design, packing, seed);
+    if (timeLevel !== undefined) return timeLevel(gradients, packing, moments, seed);
     const distortion = predictDistortion(profile!, moments);
     if (design.kind === "ideal") return { estimate: weightedMean(gradients, weights), distortion };
     const estimate = superpose(gradients, effective, design.receive, noiseVariance, packing, seed);
@@ -126,18 +160,48 @@ function openLink(options: LinkOptions): OverTheAirLink {
       }
       const packing = planPacking(gradients, weights, perSymbol, seed);
       const moments = secondMoments(gradients, packing);
-      const { estimate, distortion } = send(gradients, packing, moments, seed);
+      const { estimate, distortion, waveform } = send(gradients, packing, moments, seed);
+      const realised = squaredError(estimate, weightedMean(gradients, weights), packing);
       return {
         estimate,
         packMean: packing.mean,
         packScale: packing.scale,
         symbols: packing.symbols,
         correlation: moments.correlation,
-        distortion,
+        distortion: { ...distortion, realised },
         expectedSquaredError: packing.entries * packing.scale ** 2 * distortion.measured,
+        ...(waveform === undefined ? {} : { waveform }),
       };
     },
   };
+}
+
+function checkLevel(
+  { level = "subcarrier", waveform, design }: LinkOptions,
+  channel: TrueChannel,
+): LinkLevel {
+  checkChoice(level, "level", ["subcarrier", "time"]);
+  if (level === "subcarrier") {
+    if (waveform === undefined) return level;
+    throw new InputError("waveform", 'a waveform at level "subcarrier"', 'level "time" with it');
+  }
+  if (design.kind === "digital") {
+    throw new InputError(
+      "level",
+      '"time" for a digital design',
+      "an analog or ideal design: bits arrive without errors",
+    );
+  }
+  checkWaveform(waveform ?? {}, channel.devices, channel.subcarriers);
+  return level;
+}
+
+/** Per entry, in units of packScale: entries of any size are squared safely. */
+function squaredError(estimate: Float64Array, mean: Float64Array, { scale, entries }: Packing): number {
+  if (!(scale > 0)) return 0;
+  let sum = 0;
+  for (let i = 0; i < entries; i++) sum += ((estimate[i]! - mean[i]!) / scale) ** 2;
+  return sum / entries;
 }
 
 function weightedMean(gradients: readonly Gradient[], weights: Float64Array): Float64Array {
@@ -147,73 +211,4 @@ function weightedMean(gradients: readonly Gradient[], weights: Float64Array): Fl
     for (let i = 0; i < mean.length; i++) mean[i]! += w * gradient[i]!;
   });
   return mean;
-}
-
-/** H_km B_km of every device on a subcarrier, next to each other: N_r x (K S) for every m. */
-function effectiveChannels(channel: TrueChannel, design: Beamformers): Float64Array[] {
-  const { devices, subcarriers, receiveAntennas: nr, transmitAntennas: nt } = channel;
-  const streams = design.transmit.cols;
-  const width = devices * streams;
-  const single = new Float64Array(2 * nr * streams);
-  return Array.from({ length: subcarriers }, (_, m) => {
-    const effective = new Float64Array(2 * nr * width);
-    for (let k = 0; k < devices; k++) {
-      const h = channel.matrices.at(k, m).data;
-      kernel.multiply(single, 0, h, 0, design.transmit.at(k, m).data, 0, nr, nt, streams);
-      for (let row = 0; row < nr; row++) {
-        const from = 2 * row * streams;
-        effective.set(single.subarray(from, from + 2 * streams), 2 * (row * width + k * streams));
-      }
-    }
-    return effective;
-  });
-}
-
-/** The transmission itself. */
-function superpose(
-  gradients: readonly Gradient[],
-  effective: readonly Float64Array[],
-  receive: ComplexStack,
-  noiseVariance: number,
-  packing: Packing,
-  seed: number,
-): Float64Array {
-  const { mean, scale, entries, symbols, order, signs } = packing;
-  const subcarriers = effective.length;
-  const devices = gradients.length;
-  const { rows: nr, cols: streams } = receive;
-  const estimate = new Float64Array(entries);
-  const noise = randomStream(seed, "noise");
-  const toSymbol = scale > 0 ? Math.SQRT1_2 / scale : 0;
-  const fromSymbol = Math.SQRT2 * scale;
-  const width = devices * streams;
-  const sent = new Float64Array(2 * width);
-  const received = new Float64Array(2 * nr);
-  const thermal = new Float64Array(2 * nr);
-  const combined = new Float64Array(2 * streams);
-  // packMean has weight sum_k w_k = 1, so it is added back as it is
-  for (let m = 0; m < subcarriers; m++) {
-    const through = effective[m]!;
-    const beam = receive.at(m).data;
-    for (let symbol = 0; symbol < symbols; symbol++) {
-      const base = 2 * streams * (symbol * subcarriers + m);
-      for (let k = 0; k < devices; k++) {
-        const gradient = gradients[k]!;
-        for (let i = 0; i < 2 * streams; i++) {
-          const entry = order[base + i]!;
-          sent[2 * k * streams + i] =
-            entry < entries ? signs[base + i]! * toSymbol * (gradient[entry]! - mean) : 0;
-        }
-      }
-      noise.fillComplexNormal(thermal, noiseVariance);
-      kernel.multiply(received, 0, through, 0, sent, 0, nr, width, 1);
-      kernel.axpy(received, 0, thermal, 0, nr, 1);
-      kernel.multiplyConjugateLeft(combined, 0, beam, 0, received, 0, streams, nr, 1);
-      for (let i = 0; i < 2 * streams; i++) {
-        const entry = order[base + i]!;
-        if (entry < entries) estimate[entry] = mean + signs[base + i]! * fromSymbol * combined[i]!;
-      }
-    }
-  }
-  return estimate;
 }

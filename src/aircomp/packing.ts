@@ -1,5 +1,8 @@
 import { checkNumber, describe, InputError, randomStream } from "../core/index.ts";
 
+/** Entries that are worked on at a time: small enough to stay in the nearest cache. */
+export const BLOCK = 1024;
+
 /** A gradient as a training stack has it. */
 export type Gradient = Float64Array | Float32Array | readonly number[];
 
@@ -40,21 +43,15 @@ export function planPacking(
 ): Packing {
   const entries = gradients[0]?.length ?? 0;
   if (entries === 0) throw new InputError("gradients[0]", describe(gradients[0]), "at least one entry");
+  const block = new Float64Array(Math.min(BLOCK, entries));
   let mean = 0;
   gradients.forEach((gradient, k) => {
     const field = `gradients[${k}]`;
-    const isList =
-      Array.isArray(gradient) || gradient instanceof Float64Array || gradient instanceof Float32Array;
-    if (!isList)
-      throw new InputError(field, describe(gradient), "a Float64Array, Float32Array or array of numbers");
-    if (gradient.length !== entries) {
-      throw new InputError(field, `${gradient.length} entries`, `${entries}, as many as gradients[0]`);
-    }
-    let sum = 0;
-    for (let i = 0; i < entries; i++) {
-      const value = gradient[i]!;
-      if (!Number.isFinite(value)) checkNumber(value, `${field}[${i}]`);
-      sum += value;
+    checkGradient(gradient, entries, field);
+    const sum = reduceBlocks(gradient, block, addUp, 0, 1);
+    // an entry that is not finite leaves no finite sum
+    if (!Number.isFinite(sum)) {
+      for (let i = 0; i < entries; i++) checkNumber(gradient[i], `${field}[${i}]`);
     }
     mean += weights[k]! * (sum / entries);
   });
@@ -63,14 +60,11 @@ export function planPacking(
   // in units of the largest deviation, so that squares neither overflow nor vanish
   let unit = 0;
   gradients.forEach((gradient, k) => {
-    if (weights[k] === 0) return;
-    for (let i = 0; i < entries; i++) unit = Math.max(unit, Math.abs(gradient[i]! - mean));
+    if (weights[k]! > 0) unit = Math.max(unit, reduceBlocks(gradient, block, largestDeviation, mean, 1));
   });
-  const meanSquares = Float64Array.from(gradients, (gradient) => {
-    let sum = 0;
-    if (unit > 0) for (let i = 0; i < entries; i++) sum += ((gradient[i]! - mean) / unit) ** 2;
-    return sum / entries;
-  });
+  const meanSquares = Float64Array.from(gradients, (gradient) =>
+    unit > 0 ? reduceBlocks(gradient, block, addSquares, mean, unit) / entries : 0,
+  );
   // a device of weight 0 stays silent: it must not dictate the scale
   let largest = 0;
   meanSquares.forEach((square, k) => {
@@ -86,6 +80,75 @@ export function planPacking(
     order: randomStream(seed, "interleaving").permutation(symbols * perSymbol),
     signs: randomSigns(symbols * perSymbol, seed),
   };
+}
+
+/** Copies entries [from, from + count) to the start of `out`: the loops behind it then see one type of array. */
+export function readBlock(
+  out: Float64Array,
+  outOffset: number,
+  gradient: Gradient,
+  from: number,
+  count: number,
+): void {
+  if (gradient instanceof Float64Array || gradient instanceof Float32Array) {
+    out.set(gradient.subarray(from, from + count), outOffset);
+    return;
+  }
+  for (let i = 0; i < count; i++) out[outOffset + i] = gradient[from + i]!;
+}
+
+function checkGradient(gradient: Gradient, entries: number, field: string): void {
+  const isTyped = gradient instanceof Float64Array || gradient instanceof Float32Array;
+  if (!isTyped && !Array.isArray(gradient))
+    throw new InputError(field, describe(gradient), "a Float64Array, Float32Array or array of numbers");
+  if (gradient.length !== entries) {
+    throw new InputError(field, `${gradient.length} entries`, `${entries}, as many as gradients[0]`);
+  }
+  // a typed array holds numbers; whether they are finite is seen by their sum
+  if (!isTyped) for (let i = 0; i < entries; i++) checkNumber(gradient[i], `${field}[${i}]`);
+}
+
+type Reduction = (block: Float64Array, count: number, before: number, mean: number, unit: number) => number;
+
+/** A reduction over all entries in their order, block by block. */
+function reduceBlocks(
+  gradient: Gradient,
+  block: Float64Array,
+  reduction: Reduction,
+  mean: number,
+  unit: number,
+): number {
+  let result = 0;
+  for (let from = 0; from < gradient.length; from += block.length) {
+    const count = Math.min(block.length, gradient.length - from);
+    readBlock(block, 0, gradient, from, count);
+    result = reduction(block, count, result, mean, unit);
+  }
+  return result;
+}
+
+function addUp(block: Float64Array, count: number, before: number): number {
+  let sum = before;
+  for (let i = 0; i < count; i++) sum += block[i]!;
+  return sum;
+}
+
+function largestDeviation(block: Float64Array, count: number, before: number, mean: number): number {
+  let largest = before;
+  for (let i = 0; i < count; i++) {
+    const deviation = Math.abs(block[i]! - mean);
+    if (deviation > largest) largest = deviation;
+  }
+  return largest;
+}
+
+function addSquares(block: Float64Array, count: number, before: number, mean: number, unit: number): number {
+  let sum = before;
+  for (let i = 0; i < count; i++) {
+    const x = (block[i]! - mean) / unit;
+    sum += x * x;
+  }
+  return sum;
 }
 
 function randomSigns(count: number, seed: number): Int8Array {

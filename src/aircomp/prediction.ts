@@ -2,7 +2,7 @@ import * as kernel from "../linalg/kernels/index.ts";
 import type { TrueChannel } from "./channel.ts";
 import type { AnalogDesign, IdealDesign } from "./design.ts";
 import { evaluateDesign, misalignments } from "./evaluate.ts";
-import type { Gradient, Packing } from "./packing.ts";
+import { BLOCK, type Gradient, type Packing, readBlock } from "./packing.ts";
 
 /** What the error over the air depends on of the gradients: sums over their normalised entries x_k. */
 export interface Moments {
@@ -14,24 +14,67 @@ export interface Moments {
   readonly positions: number;
 }
 
+/**
+ * R of all pairs at once, block by block of entries: every sum runs over the entries in their order, and no gradient is
+ * copied as a whole.
+ */
 export function secondMoments(gradients: readonly Gradient[], packing: Packing): Moments {
   const { mean, scale, entries, order } = packing;
   const factor = scale > 0 ? 1 / scale : 0;
-  const correlation = gradients.map(() => new Array<number>(gradients.length).fill(0));
-  const normalised = gradients.map((gradient) => {
-    const x = new Float64Array(entries);
-    for (let i = 0; i < entries; i++) x[i] = factor * (gradient[i]! - mean);
-    return x;
-  });
-  normalised.forEach((x, k) => {
-    for (let j = 0; j <= k; j++) {
-      const other = normalised[j]!;
-      let sum = 0;
-      for (let i = 0; i < entries; i++) sum += x[i]! * other[i]!;
-      correlation[k]![j] = correlation[j]![k] = sum / entries;
+  const devices = gradients.length;
+  // rows of x_k in pairs; an odd number of devices gets a row of zeros
+  const rows = devices + (devices & 1);
+  const width = Math.min(BLOCK, entries);
+  const block = new Float64Array(rows * width);
+  const sums = new Float64Array(rows * rows);
+  for (let from = 0; from < entries; from += width) {
+    const count = Math.min(width, entries - from);
+    for (let k = 0; k < devices; k++) readBlock(block, k * width, gradients[k]!, from, count);
+    normalise(block, devices * width, mean, factor);
+    for (let k = 0; k < rows; k += 2) {
+      for (let j = 0; j <= k; j += 2) addInnerProducts(sums, rows, block, width, count, k, j);
     }
-  });
+  }
+  const correlation = gradients.map(() => new Array<number>(devices).fill(0));
+  for (let k = 0; k < devices; k++) {
+    for (let j = 0; j <= k; j++) correlation[k]![j] = correlation[j]![k] = sums[k * rows + j]! / entries;
+  }
   return { correlation, entries, positions: order.length };
+}
+
+function normalise(block: Float64Array, count: number, mean: number, factor: number): void {
+  for (let i = 0; i < count; i++) block[i] = factor * (block[i]! - mean);
+}
+
+/** Adds the inner products of rows k and k + 1 with rows j and j + 1: four sums that do not wait for each other. */
+function addInnerProducts(
+  sums: Float64Array,
+  rows: number,
+  block: Float64Array,
+  width: number,
+  count: number,
+  k: number,
+  j: number,
+): void {
+  const at = k * rows + j;
+  let s00 = sums[at]!;
+  let s01 = sums[at + 1]!;
+  let s10 = sums[at + rows]!;
+  let s11 = sums[at + rows + 1]!;
+  for (let p = k * width, q = j * width, end = p + count; p < end; p++, q++) {
+    const x0 = block[p]!;
+    const x1 = block[p + width]!;
+    const y0 = block[q]!;
+    const y1 = block[q + width]!;
+    s00 += x0 * y0;
+    s01 += x0 * y1;
+    s10 += x1 * y0;
+    s11 += x1 * y1;
+  }
+  sums[at] = s00;
+  sums[at + 1] = s01;
+  sums[at + rows] = s10;
+  sums[at + rows + 1] = s11;
 }
 
 /** What the errors of a design make of any gradients: computed once per link, used in every round. */

@@ -99,12 +99,13 @@ export function hermiteCoefficients({ range }: Quantiser, count: number): Float6
   return coefficients;
 }
 
-function normalDensity(x: number): number {
+/** Density of the standard normal distribution. */
+export function normalDensity(x: number): number {
   return Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
 }
 
 /** P(X > x) for x >= 0: the power series of the distribution, or the continued fraction of the tail (Abramowitz and Stegun 26.2.11, 26.2.14). */
-function normalTail(x: number): number {
+export function normalTail(x: number): number {
   if (x < 3) {
     let term = x;
     let sum = x;

@@ -212,7 +212,7 @@ describe("without error", () => {
           1e-26 * (1 + estimate.length * 1e4),
         );
         expect(expectedSquaredError).toBe(0);
-        expect(distortion).toEqual({ design: 0, measured: 0, cap: 0 });
+        expect(distortion).toEqual({ design: 0, measured: 0, cap: 0, realised: 0 });
       }),
       runs(60),
     );

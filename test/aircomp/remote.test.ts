@@ -1,0 +1,235 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  aggregateOverTheAir,
+  decode,
+  deviceBeamformers,
+  encode,
+  gradientStatistics,
+  measuredCorrelation,
+  planRound,
+  type RoundPlan,
+  rayleighChannel,
+  requiredPrefix,
+  superposeSignals,
+} from "../../src/aircomp/index.ts";
+import { normalGradients, squaredError } from "./link-support.ts";
+import { randomDesign, runs } from "./support.ts";
+
+const sizes = fc.record({
+  devices: fc.integer({ min: 1, max: 4 }),
+  subcarriers: fc.integer({ min: 1, max: 9 }),
+  receiveAntennas: fc.integer({ min: 1, max: 4 }),
+  transmitAntennas: fc.integer({ min: 1, max: 3 }),
+  taps: fc.integer({ min: 1, max: 4 }),
+  seed: fc.nat(1e6),
+});
+
+function setting(size: typeof sizes extends fc.Arbitrary<infer T> ? T : never) {
+  const channel = rayleighChannel({ ...size, delaySpread: 3 });
+  const streams = Math.min(size.receiveAntennas, size.transmitAntennas);
+  const weights = Array.from({ length: size.devices }, (_, k) => (size.seed + k) % 3);
+  if (Math.max(...weights) === 0) weights[0] = 1;
+  const noiseVariance = 0.5;
+  const power = weights.map(() => 1);
+  const design = randomDesign({ channel, streams, power, noiseVariance, weights }, size.seed);
+  const gradients = normalGradients(1 + (size.seed % 150), size.devices, size.seed);
+  return { channel, design, noiseVariance, weights, gradients, seed: size.seed };
+}
+
+const json = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
+
+describe("encode, the medium, decode", () => {
+  const waveforms = fc.constantFrom(
+    undefined,
+    {},
+    { receiveConverter: { bits: 10, clippingDb: 12 } },
+    { transmitConverter: { bits: 9, clippingDb: 12 }, receiveConverter: { clippingDb: 8 } },
+  );
+  const errors = fc.constantFrom({}, { maxTimingOffset: 1, phaseRms: 0.2 });
+
+  test("compose to aggregateOverTheAir to 1e-12; bit for bit at level time when the plan has the same bits", () => {
+    fc.assert(
+      fc.property(sizes, waveforms, errors, fc.boolean(), (size, converters, synchronisation, text) => {
+        const { gradients, ...link } = setting(size);
+        const time = converters !== undefined;
+        const prefix = Math.min(size.subcarriers, requiredPrefix(link.channel) + 1);
+        const whole = aggregateOverTheAir({
+          ...link,
+          gradients,
+          ...(time ? { level: "time", waveform: { prefix, ...converters, ...synchronisation } } : {}),
+        });
+        const pass = text ? json : structuredClone;
+        const plan = pass(
+          planRound({
+            statistics: gradients.map((g) => pass(gradientStatistics(g))),
+            design: link.design,
+            weights: link.weights,
+            seed: link.seed,
+            ...(time ? { level: "time", prefix, ...converters } : {}),
+          }),
+        );
+        expect(plan.symbols).toBe(whole.symbols);
+        whole.correlation.forEach((row, k) => {
+          expect(Math.abs(plan.powers[k]! - row[k]!)).toBeLessThanOrEqual(1e-12 * (1 + row[k]!));
+        });
+        const compose = (used: RoundPlan): Float64Array => {
+          const signals = gradients.map((gradient, k) =>
+            pass(encode({ plan: used, gradient, transmit: pass(deviceBeamformers(link.design, k)) })),
+          );
+          const received = superposeSignals({
+            plan: used,
+            signals,
+            channel: link.channel,
+            noiseVariance: link.noiseVariance,
+            ...(time ? { synchronisation } : {}),
+          });
+          return decode({ plan: used, received: pass(received), receive: link.design.receive });
+        };
+        const exact = { ...plan, packMean: whole.packMean, packScale: whole.packScale };
+        const same = compose(exact);
+        const bound = 1e-12 * Math.sqrt(squaredError(whole.estimate));
+        if (time) expect(same).toEqual(whole.estimate);
+        else expect(Math.sqrt(squaredError(same, whole.estimate))).toBeLessThanOrEqual(bound);
+        // a last bit of the scale may move a sample across a threshold of a converter
+        if (time && Object.keys(converters).length > 0) return;
+        expect(Math.sqrt(squaredError(compose(plan), whole.estimate))).toBeLessThanOrEqual(bound);
+      }),
+      runs(120),
+    );
+  });
+
+  test("R of the stack's gradients is that of the link", () => {
+    const { gradients, ...link } = setting({
+      devices: 3,
+      subcarriers: 4,
+      receiveAntennas: 3,
+      transmitAntennas: 2,
+      taps: 2,
+      seed: 77,
+    });
+    const whole = aggregateOverTheAir({ ...link, gradients });
+    const statistics = gradients.map(gradientStatistics);
+    const plan = planRound({ statistics, design: link.design, weights: link.weights, seed: link.seed });
+    measuredCorrelation(plan, gradients).forEach((row, k) => {
+      row.forEach((r, j) => {
+        expect(Math.abs(r - whole.correlation[k]![j]!)).toBeLessThan(1e-12);
+      });
+    });
+  });
+
+  test("statistics of gradients of any size", () => {
+    for (const factor of [1, 2 ** 660, 2 ** -660]) {
+      const { entries, mean, deviation } = gradientStatistics([1, 2, 3, 6].map((x) => factor * x));
+      expect([entries, mean / factor]).toEqual([4, 3]);
+      expect(deviation / factor).toBeCloseTo(Math.sqrt(3.5), 14);
+    }
+    expect(gradientStatistics(Float32Array.of(5, 5))).toEqual({ entries: 2, mean: 5, deviation: 0 });
+  });
+});
+
+describe("inputs of the round", () => {
+  const { gradients, ...link } = setting({
+    devices: 2,
+    subcarriers: 4,
+    receiveAntennas: 2,
+    transmitAntennas: 2,
+    taps: 2,
+    seed: 4,
+  });
+  const statistics = gradients.map(gradientStatistics);
+  const { design, seed, channel, noiseVariance } = link;
+  const plan = planRound({ statistics, design, seed });
+  const transmit = deviceBeamformers(design, 0);
+  const gradient = gradients[0]!;
+  const signals = gradients.map((g, k) =>
+    encode({ plan, gradient: g, transmit: deviceBeamformers(design, k) }),
+  );
+  const received = superposeSignals({ plan, signals, channel, noiseVariance });
+  const { receive } = design;
+
+  test.each<[string, () => unknown, RegExp]>([
+    ["an empty gradient", () => gradientStatistics([]), /^gradient: found an array of 0/],
+    ["NaN", () => gradientStatistics([Number.NaN]), /^gradient\[0\]: found NaN/],
+    [
+      "too few statistics",
+      () => planRound({ statistics: statistics.slice(1), design, seed }),
+      /^statistics: found/,
+    ],
+    [
+      "lengths that differ",
+      () => planRound({ statistics: [statistics[0]!, { ...statistics[1]!, entries: 3 }], design, seed }),
+      /^statistics\[1\].entries: found 3/,
+    ],
+    [
+      "no prefix",
+      () => planRound({ statistics, design, seed, level: "time" }),
+      /^plan.prefix: found undefined/,
+    ],
+    [
+      "a waveform without samples",
+      () => planRound({ statistics, design, seed, prefix: 1 }),
+      /^plan.prefix: found a waveform at level "subcarrier"/,
+    ],
+    [
+      "a design that sends bits",
+      () => planRound({ statistics, design: { ...design, kind: "digital" } as never, seed }),
+      /^design.kind/,
+    ],
+    ["a device that is not there", () => deviceBeamformers(design, 2), /^device: found 2/],
+    [
+      "an unknown field",
+      () => encode({ plan: { ...plan, noise: 1 } as never, gradient, transmit }),
+      /^plan.noise/,
+    ],
+    [
+      "symbols that do not fit",
+      () => encode({ plan: { ...plan, symbols: 99 }, gradient, transmit }),
+      /^plan.symbols/,
+    ],
+    ["another length", () => encode({ plan, gradient: gradient.slice(1), transmit }), /^gradient: found/],
+    [
+      "an infinite entry",
+      () => encode({ plan, gradient: gradient.map((x, i) => (i === 2 ? 1 / 0 : x)), transmit }),
+      /^gradient\[2\]: found Infinity/,
+    ],
+    [
+      "all beamformers at once",
+      () => encode({ plan, gradient, transmit: design.transmit }),
+      /^transmit.shape: found shape \[2, 4, 2, 2\], expected shape \[4, any, 2\]/,
+    ],
+    ["no signals", () => superposeSignals({ plan, signals: [], channel, noiseVariance }), /^signals: found/],
+    [
+      "a signal of another round",
+      () => superposeSignals({ plan, signals: [signals[0]!, transmit], channel, noiseVariance }),
+      /^signals\[1\].shape/,
+    ],
+    [
+      "late devices without samples",
+      () => superposeSignals({ plan, signals, channel, noiseVariance, synchronisation: {} }),
+      /^synchronisation: found errors at level "subcarrier"/,
+    ],
+    [
+      "a signal that is not",
+      () => decode({ plan, received: null as never, receive }),
+      /^received: found null/,
+    ],
+    [
+      "numbers that are not",
+      () =>
+        decode({
+          plan,
+          received: { shape: received.shape, data: received.data.map(() => Number.NaN) },
+          receive,
+        }),
+      /^received.data\[0\]: found NaN/,
+    ],
+    [
+      "a data array that is short",
+      () => decode({ plan, received: { shape: received.shape, data: new Float64Array(3) }, receive }),
+      /^received.data: found/,
+    ],
+  ])("refuses %s", (_, run, message) => {
+    expect(run).toThrow(message);
+  });
+});
