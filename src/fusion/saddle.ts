@@ -67,7 +67,12 @@ const largestHalvings = 30;
 interface State {
   readonly transmit: ComplexMatrix[];
   readonly signals: ComplexMatrix[];
+  /** Z, the signals and Z + sum of the signals in the span of the users' channels. */
+  readonly noise: ComplexMatrix;
+  readonly seen: readonly ComplexMatrix[];
   readonly total: ComplexMatrix;
+  /** Whether these are positive definite in doubles: without it the users' side has no gradient. */
+  readonly regular: boolean;
   readonly covariance: ComplexMatrix;
   readonly jamming: ComplexMatrix;
   readonly value: number;
@@ -121,45 +126,34 @@ export function saddlePoint(options: SaddlePointOptions): SaddlePoint {
     tolerance: tolerance / 10,
     maxIterations: 100,
   } as const;
-  const evaluate = (transmit: ComplexMatrix[]): State | undefined => {
+  const evaluate = (transmit: ComplexMatrix[]): State => {
     const signals = transmit.map((covariance, q) => received(channels[q]!, covariance));
     const found = attack({
       ...setting,
       signal: sumOf(signals, n),
       ...(channel === undefined ? {} : { channel, reach: reach! }),
     });
-    const inFrame = hermitianPart(multiply(multiply(adjoint, found.covariance), frame));
-    if (!isPositive(inFrame)) return undefined;
-    const total = add(
-      inFrame,
-      sumOf(
-        transmit.map((q, i) => received(seen[i]!, q)),
-        frame.cols,
-      ),
-    );
+    const noise = hermitianPart(multiply(multiply(adjoint, found.covariance), frame));
+    const inSpan = transmit.map((covariance, q) => received(seen[q]!, covariance));
+    const total = add(noise, sumOf(inSpan, frame.cols));
     const { covariance, jamming, value, dualityGap } = found;
-    return {
-      transmit,
-      signals,
-      total: hermitianPart(total),
-      covariance,
-      jamming,
-      value,
-      jammerGap: dualityGap,
-    };
+    const regular = isPositive(noise) && isPositive(total);
+    const side = { noise, seen: inSpan, total, regular };
+    return { transmit, signals, ...side, covariance, jamming, value, jammerGap: dualityGap };
   };
 
   let state = evaluate(channels.map((h, q) => scale(identity(h.cols), powers[q]! / h.cols)));
-  if (state === undefined) throw new Error("saddlePoint: the worst noise of white users is singular");
   let best = { state, userGap: Number.POSITIVE_INFINITY };
   let reason: SaddlePoint["reason"] = "max-iterations";
   let iterations = 0;
   for (; ; iterations++) {
-    const userGap = usersGap(seen, powers, state.transmit, state.total);
+    const userGap = state.regular
+      ? usersGap(seen, powers, state.transmit, state.total)
+      : Number.POSITIVE_INFINITY;
     if (userGap + state.jammerGap < best.userGap + best.state.jammerGap) best = { state, userGap };
     if (userGap + state.jammerGap <= tolerance * state.value) reason = "gap";
     if (reason === "gap" || iterations >= maxIterations) break;
-    const next = step(state, seen, powers, floor > 0 ? 1 : longestStep, evaluate);
+    const next = state.regular ? step(state, seen, powers, floor > 0 ? 1 : longestStep, evaluate) : undefined;
     if (next === undefined) {
       reason = "stalled";
       break;
@@ -190,19 +184,17 @@ function step(
   channels: readonly ComplexMatrix[],
   powers: Float64Array,
   longest: number,
-  evaluate: (transmit: ComplexMatrix[]) => State | undefined,
+  evaluate: (transmit: ComplexMatrix[]) => State,
 ): State | undefined {
   const { transmit, total } = state;
-  const signals = transmit.map((covariance, q) => received(channels[q]!, covariance));
-  const noise = add(total, scale(sumOf(signals, total.rows), -1));
-  if (!isPositive(noise)) return undefined;
-  const direction = differences(waterFillingSweep(channels, powers, signals, noise), transmit);
+  const answer = waterFillingSweep(channels, powers, transmit, state.seen, state.noise);
+  const direction = differences(answer, transmit);
   const slope = slopeAlong(channels, direction, total);
   if (!(slope > 0)) return undefined;
   let length = longest;
   for (let trial = 0; trial < largestHalvings; trial++) {
     const next = evaluate(transmit.map((covariance, q) => add(covariance, scale(direction[q]!, length))));
-    if (next === undefined) {
+    if (!next.regular) {
       length /= 2;
       continue;
     }

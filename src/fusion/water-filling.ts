@@ -19,6 +19,7 @@ import {
   checkPower,
   fromEigen,
   innerProduct,
+  isPositive,
   rateAgainst,
   sumOf,
 } from "./covariance.ts";
@@ -47,7 +48,8 @@ export interface WaterFilling {
   readonly gap: number;
   readonly iterations: number;
   readonly converged: boolean;
-  readonly reason: "gap" | "max-iterations";
+  /** "stalled": noise and signals are so far apart that their sum is singular in doubles. */
+  readonly reason: "gap" | "stalled" | "max-iterations";
 }
 
 /**
@@ -70,14 +72,16 @@ export function iterativeWaterFilling(options: WaterFillingOptions): WaterFillin
     const signals = transmit.map((covariance, q) => received(channels[q]!, covariance));
     const total = sumOf(signals, noise.rows);
     const value = rateAgainst(total, noise);
-    const gap = usersGap(channels, powers, transmit, add(noise, total));
+    const all = add(noise, total);
+    const regular = isPositive(all);
+    const gap = regular ? usersGap(channels, powers, transmit, all) : Number.POSITIVE_INFINITY;
     const converged = gap <= tolerance * value;
-    if (converged || iterations >= maxIterations) {
-      const reason = converged ? "gap" : "max-iterations";
+    if (converged || !regular || iterations >= maxIterations) {
+      const reason = converged ? "gap" : regular ? "max-iterations" : "stalled";
       const users = { transmitCovariances: transmit, signalCovariances: signals };
       return { ...users, value, gap, iterations, converged, reason };
     }
-    transmit = waterFillingSweep(channels, powers, signals, noise);
+    transmit = waterFillingSweep(channels, powers, transmit, signals, noise);
   }
 }
 
@@ -85,6 +89,7 @@ export function iterativeWaterFilling(options: WaterFillingOptions): WaterFillin
 export function waterFillingSweep(
   channels: readonly ComplexMatrix[],
   powers: Float64Array,
+  transmit: readonly ComplexMatrix[],
   signals: readonly ComplexMatrix[],
   noise: ComplexMatrix,
 ): ComplexMatrix[] {
@@ -94,7 +99,9 @@ export function waterFillingSweep(
       current.filter((_, p) => p !== q),
       noise.rows,
     );
-    const filled = fillModes(channel, powers[q]!, hermitianPart(add(noise, others)));
+    const disturbance = hermitianPart(add(noise, others));
+    if (!isPositive(disturbance)) return transmit[q]!;
+    const filled = fillModes(channel, powers[q]!, disturbance);
     current[q] = received(channel, filled);
     return filled;
   });

@@ -202,6 +202,7 @@ function solve(
   if (power === 0) return idle(target, signal, base, channel);
   const factor = signalFactor(signal);
   const found = solveJamming({ kind, base, channel, factor, power }, tolerance, maxIterations);
+  if (found === undefined) return unsolved(target, signal, base, channel);
   return {
     jamming: found.jamming,
     value: kind === "rate" ? found.objective : signal.rows - factor.cols - found.objective,
@@ -211,6 +212,28 @@ function solve(
     iterations: found.iterations,
     converged: found.reason === "gap",
     reason: found.reason,
+  };
+}
+
+/** Beyond doubles: white jamming, with the trivial bounds 0 <= rate and error <= n. */
+function unsolved(
+  target: JammingTarget,
+  signal: ComplexMatrix,
+  base: ComplexMatrix,
+  channel: ComplexMatrix,
+): Outcome {
+  const { kind, power } = target;
+  const jamming = whiteJamming(channel.cols, power);
+  const value = valueAt(kind, signal, hermitianPart(add(base, congruence(channel, jamming))));
+  return {
+    jamming,
+    value,
+    multiplier: 0,
+    dualityGap: kind === "rate" ? value : signal.rows - value,
+    method: "interior-point",
+    iterations: 0,
+    converged: false,
+    reason: "stalled",
   };
 }
 

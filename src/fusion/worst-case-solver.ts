@@ -73,10 +73,24 @@ export function solveJamming(
   problem: JammingProblem,
   tolerance: number,
   maxIterations: number,
-): JammingSolution {
+): JammingSolution | undefined {
+  try {
+    return follow(problem, tolerance, maxIterations);
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  }
+}
+
+function follow(
+  problem: JammingProblem,
+  tolerance: number,
+  maxIterations: number,
+): JammingSolution | undefined {
   const scaledProblem = normalised(problem);
   const r = problem.channel.cols;
   let iterate = start(scaledProblem);
+  if (iterate === undefined) return undefined;
   let best: Certificate = { objective: 0, gap: Number.POSITIVE_INFINITY, multiplier: 0 };
   let bestFactor = iterate.factor;
   let iterations = 0;
@@ -107,6 +121,7 @@ export function solveJamming(
     centring = Math.max(0.03, (1 - step.length) ** 2);
     iterate = step.next;
   }
+  if (!Number.isFinite(best.gap)) return undefined;
   return {
     jamming: scale(hermitianPart(multiplyConjugateRight(bestFactor, bestFactor)), problem.power),
     objective: best.objective,
@@ -124,10 +139,12 @@ interface Iterate {
 }
 
 /** White jamming, and a slack that satisfies R + slack = nu I. */
-function start(problem: JammingProblem): Iterate {
+function start(problem: JammingProblem): Iterate | undefined {
   const r = problem.channel.cols;
   const factor = scale(identity(r), 1 / Math.sqrt(r));
-  const { descent } = evaluate(problem, factor, identity(r))!;
+  const model = evaluate(problem, factor, identity(r));
+  if (model === undefined) return undefined;
+  const { descent } = model;
   const { values } = eigHermitian(descent);
   const largest = values[r - 1]!;
   const slack = scale(descent, -1);

@@ -153,6 +153,37 @@ describe("jammer behind a channel", () => {
   });
 });
 
+describe("numbers beyond doubles", () => {
+  it("gives a bound, says so, and neither throws nor returns NaN", () => {
+    const reasons = new Set<string>();
+    fc.assert(
+      fc.property(
+        fc.array(magnitude(-90, 90), { minLength: 5, maxLength: 5 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.constantFrom("sum-rate" as const, "mse" as const, "strongest-user" as const),
+        ([a, b, power, floor, gain], n, objective) => {
+          const found = worstCaseNoise({
+            signalCovariances: [scale(randomCovariance(n, n, 1), a!), scale(randomCovariance(n, 1, 2), b!)],
+            power: power!,
+            floor: floor!,
+            jammerChannel: scale(random(n, 2, 3), Math.sqrt(gain!)),
+            objective,
+            ...(objective === "strongest-user" ? { decoded: "first" as const } : {}),
+          });
+          reasons.add(found.reason);
+          const numbers = [found.value, found.dualityGap, found.multiplier, ...found.covariance.data];
+          expect(numbers.some(Number.isNaN)).toBe(false);
+          expect(found.dualityGap).toBeGreaterThanOrEqual(0);
+          if (found.reason === "stalled") expect(found.converged).toBe(false);
+        },
+      ),
+      runs(100),
+    );
+    expect(reasons).toContain("gap");
+    expect(reasons).toContain("stalled");
+  });
+});
+
 describe("the solver", () => {
   const problems: JammingProblem[] = (["rate", "error"] as const).map((kind) => ({
     kind,
@@ -177,7 +208,7 @@ describe("the solver", () => {
   );
 
   it.each(problems)("has a $kind gap that a wrong answer does not pass", (problem) => {
-    const found = solveJamming(problem, 1e-9, 100);
+    const found = solveJamming(problem, 1e-9, 100)!;
     expect(found.reason).toBe("gap");
     expect(objectiveAt(problem, found.jamming)).toBeCloseTo(found.objective, 9);
     // 1 % white jamming mixed in
