@@ -163,9 +163,11 @@ function createProgress(jobs) {
   return {
     done(id) {
       now += weights.get(id) ?? 0;
+      // steps tried in addition count for nothing
       const minutes = ((performance.now() - began) / 60_000 / (now - before)) * (total - now);
+      const left = now > before ? `, ${minutes.toFixed(1)} minutes left` : "";
       const share = ((100 * now) / total).toFixed(0);
-      process.stderr.write(`${id}: done; ${share} % of the study, ${minutes.toFixed(1)} minutes left\n`);
+      process.stderr.write(`${id}: done; ${share} % of the study${left}\n`);
     },
   };
 }
