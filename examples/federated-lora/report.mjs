@@ -413,7 +413,7 @@ function versusSnr(settings, trials) {
         rows.map(({ y }) => y),
       ),
       rows,
-      label: { text: taskTitles[task], corner: "top-right" },
+      label: { text: taskTitles[task], corner: "bottom-left" },
     };
   });
   return {
