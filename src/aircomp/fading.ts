@@ -130,6 +130,9 @@ export function outdatedChannel(
   used: number,
   pilots?: PilotOptions,
 ): EstimatedChannel {
+  if (fading === null || typeof fading !== "object" || typeof fading.at !== "function") {
+    throw new InputError("fading", describe(fading), "what fadingChannel gives");
+  }
   const { lineOfSight, scatteredVariance } = fading;
   const channel = fading.at(checkInteger(measured, "measured", 0));
   checkInteger(used, "used", measured);
@@ -176,7 +179,7 @@ function difference(a: ComplexStack, b: ComplexStack): Float64Array {
 }
 
 function correlationOf(coherence: Coherence): (lag: number) => number {
-  const field = "channel.coherence";
+  const field = "coherence";
   if (coherence === null || typeof coherence !== "object") {
     throw new InputError(field, describe(coherence), 'an object with a model, "ar1" or "jakes"');
   }
@@ -184,7 +187,10 @@ function correlationOf(coherence: Coherence): (lag: number) => number {
   switch (coherence.model) {
     case "ar1": {
       const byDoppler = "normalisedDoppler" in coherence;
-      checkOptions(coherence, field, ["model", byDoppler ? "normalisedDoppler" : "correlation"]);
+      checkOptions(coherence, field, ["model", "correlation", "normalisedDoppler"]);
+      if (byDoppler && "correlation" in coherence) {
+        throw new InputError(field, "both correlation and normalisedDoppler", "one of the two");
+      }
       const rho = byDoppler
         ? besselJ0(
             2 * Math.PI * checkNumber(coherence.normalisedDoppler, `${field}.normalisedDoppler`, 0, 1e4),
@@ -245,7 +251,7 @@ function clarke(
   const n = largest / 2 > room ? Number.POSITIVE_INFINITY : scatterers(largest);
   if (n > room) {
     throw new InputError(
-      "channel.coherence.rounds",
+      "coherence.rounds",
       `${rounds} rounds of normalised Doppler frequency ${doppler}`,
       `fewer rounds, a lower Doppler frequency or model "ar1": at most ${room} scatterers, 4.3 rounds x Doppler frequency`,
     );

@@ -53,7 +53,7 @@ export interface EncodeOptions {
  * One device: its gradient as the signal that it transmits, x_m = B_km s_k, or the samples of it.
  *
  * @returns [N_sym, M, Nt]; at level `time` [N_sym (M + prefix), Nt]
- * @throws InputError on a gradient or beamformers that do not fit the plan.
+ * @throws InputError on a gradient or beamformers that do not fit the plan, or a gradient of more power than was told.
  */
 export function encode(options: EncodeOptions): ComplexStack {
   checkOptions(options, "encode", ["plan", "gradient", "transmit"]);
@@ -65,6 +65,7 @@ export function encode(options: EncodeOptions): ComplexStack {
   const carriers = new ComplexStack([symbols, subcarriers, nt]);
   if (!isSilent(transmit.data)) {
     if (!isSquarable(options.gradient, map)) throw tooLoud("gradient");
+    checkPower(options.gradient, map, plan);
     encodeSymbols(carriers.data, options.gradient, map, transmit.data, subcarriers, nt, streams);
   }
   if (plan.level === "subcarrier") return carriers;
@@ -204,6 +205,25 @@ export function measuredCorrelation(plan: RoundPlan, gradients: readonly Gradien
     throw tooLoud(`gradients[${k}]`);
   });
   return secondMoments(sent, maps[0]!).correlation;
+}
+
+/**
+ * With other statistics than the plan was made of, a device would break its power budget.
+ *
+ * @throws InputError on a gradient with more power than any device told.
+ */
+function checkPower(gradient: Gradient, { mean, scale, entries }: Packing, plan: RoundPlan): void {
+  if (scale === 0) return;
+  let power = 0;
+  for (let i = 0; i < entries; i++) power += ((gradient[i]! - mean) / scale) ** 2 / entries;
+  const told = Math.max(...plan.powers);
+  if (power > told * (1 + 1e-9) + 1e-9) {
+    throw new InputError(
+      "gradient",
+      `symbols of power ${power.toPrecision(4)}`,
+      `at most ${told.toPrecision(4)}: the gradient whose statistics the plan was made of`,
+    );
+  }
 }
 
 /** Normalisation of the plan, and its interleaving. @throws InputError on a gradient that does not fit. */

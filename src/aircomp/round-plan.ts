@@ -131,6 +131,8 @@ export function planRound(options: RoundOptions): RoundPlan {
     throw new InputError("statistics", describe(statistics), `${devices}, one per device`);
   }
   const weights = checkWeights(options.weights ?? design.weights, devices);
+  // by the name that the option has (requiredPrefix tells what a channel needs)
+  if (level === "time") checkInteger(options.prefix, "prefix", 0, subcarriers);
   let entries = 0;
   let mean = 0;
   statistics.forEach((one, k) => {

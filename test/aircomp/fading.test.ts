@@ -218,13 +218,13 @@ describe("limits", () => {
   });
 
   test.each([
-    [{ coherence: undefined }, /^channel.coherence: found undefined/],
-    [{ coherence: { model: "x" } }, /^channel.coherence.model: found "x"/],
-    [{ coherence: { model: "ar1" } }, /^channel.coherence.correlation: found undefined/],
+    [{ coherence: undefined }, /^coherence: found undefined/],
+    [{ coherence: { model: "x" } }, /^coherence.model: found "x"/],
+    [{ coherence: { model: "ar1" } }, /^coherence.correlation: found undefined/],
     [{ coherence: { model: "ar1", correlation: 1.1 } }, /correlation: found 1.1/],
     [
       { coherence: { model: "ar1", correlation: 1, normalisedDoppler: 1 } },
-      /coherence.correlation: found an unknown/,
+      /^coherence: found both correlation and normalisedDoppler/,
     ],
     [{ coherence: { model: "jakes", normalisedDoppler: 0.1 } }, /rounds: found undefined/],
     [

@@ -277,11 +277,7 @@ describe("inputs of the round", () => {
       () => planRound({ statistics: [statistics[0]!, { ...statistics[1]!, entries: 3 }], design, seed }),
       /^statistics\[1\].entries: found 3/,
     ],
-    [
-      "no prefix",
-      () => planRound({ statistics, design, seed, level: "time" }),
-      /^plan.prefix: found undefined/,
-    ],
+    ["no prefix", () => planRound({ statistics, design, seed, level: "time" }), /^prefix: found undefined/],
     [
       "a waveform without samples",
       () => planRound({ statistics, design, seed, prefix: 1 }),
@@ -348,4 +344,26 @@ describe("inputs of the round", () => {
   ])("refuses %s", (_, run, message) => {
     expect(run).toThrow(message);
   });
+});
+
+test("a gradient of more power than was told is refused, whatever the scale", () => {
+  const channel = rayleighChannel({
+    devices: 2,
+    subcarriers: 4,
+    receiveAntennas: 2,
+    transmitAntennas: 2,
+    seed: 1,
+  });
+  const design = randomDesign(
+    { channel, streams: 1, power: [1, 1], noiseVariance: 1, weights: [0.5, 0.5] },
+    1,
+  );
+  const gradients = normalGradients(40, 2, 3);
+  const plan = planRound({ statistics: gradients.map(gradientStatistics), design, seed: 1 });
+  const transmit = deviceBeamformers(design, 0);
+  expect(() => encode({ plan, gradient: gradients[0]!, transmit })).not.toThrow();
+  for (const factor of [1.5, 1000]) {
+    const gradient = gradients[0]!.map((value) => factor * value);
+    expect(() => encode({ plan, gradient, transmit })).toThrow(/^gradient: found symbols of power/);
+  }
 });
