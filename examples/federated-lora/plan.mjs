@@ -1,6 +1,6 @@
 /**
- * What the study runs. Everything here was fixed before its first run: tasks, seeds, signal-to-noise ratios, schemes, and the
- * steps that each of them may try.
+ * What the study runs: tasks, seeds, signal-to-noise ratios, schemes, and the steps that each of them may try. What was fixed
+ * before the run and what came later: README.md.
  */
 
 /** The radio: 10 devices with 4 antennas, 4 streams, a server with 16 antennas, 4 subcarriers. */
@@ -40,6 +40,9 @@ export const schemes = [
   { name: "both", label: "airfold, loraA trained too", beam: "manifold", rank: "picked", trained: "both" },
 ];
 
+/** Manifold beamformers at ranks that nobody picked, with airfold's step: was the picked rank a good one? */
+export const sweep = { name: "sweep", beam: "manifold", stepOf: "airfold" };
+
 /** The settings of the full study and of the quick one. */
 export function plan(quick) {
   return {
@@ -55,8 +58,16 @@ export function plan(quick) {
     evaluate: { every: quick ? 3 : 5, count: 32, batches: quick ? 1 : 3 },
     /** noise-free rounds at some ranks that give the constants and the spectrum */
     pilot: { ranks: quick ? [1, 8] : [1, 4, 12, 32], rounds: quick ? 4 : 30, seed: 1000 },
-    /** steps that every scheme tries, in units of 1/L of its rank, on one seed, with so many rounds */
-    tuning: { steps: quick ? [1] : [1, 2, 4, 8], rounds: quick ? 2 : 16, seed: 2000 },
+    /**
+     * steps that every scheme tries, in units of 1/L of its rank, on one seed, with so many rounds; while the largest is the
+     * best one, twice that too
+     */
+    tuning: {
+      steps: quick ? [1] : [1, 2, 4, 8],
+      largestStep: quick ? 1 : 64,
+      rounds: quick ? 2 : 16,
+      seed: 2000,
+    },
     middleSnrDb: 0,
     /** at the middle SNR all schemes on all seeds; at the others these */
     seeds: quick ? [1] : [11, 12, 13],
@@ -64,6 +75,8 @@ export function plan(quick) {
     otherSeeds: [quick ? 1 : 11],
     otherSchemes: ["airfold", "smallest", "largest", "random", "digital"],
     schemes: quick ? ["ideal", "airfold", "random"] : schemes.map(({ name }) => name),
+    /** other ranks, at the middle SNR */
+    sweep: quick ? { ranks: [], seeds: [] } : { ranks: [2, 4, 8, 16, 24], seeds: [11] },
   };
 }
 
@@ -86,23 +99,35 @@ export function trialsOf(settings) {
       }
     }
   }
+  for (const seed of settings.sweep.seeds) {
+    for (const task of settings.tasks) {
+      for (const rank of settings.sweep.ranks) {
+        const snrDb = settings.middleSnrDb;
+        trials.push({
+          id: `${task} rank ${rank} ${snrDb} dB seed ${seed}`,
+          task,
+          scheme: sweep.name,
+          fixedRank: rank,
+          snrDb,
+          seed,
+        });
+      }
+    }
+  }
   return trials;
 }
 
 /** The trainings that choose the step of each scheme, at the middle SNR. */
 export function tuningTrialsOf(settings) {
-  const { steps, seed } = settings.tuning;
   return settings.tasks.flatMap((task) =>
     settings.schemes.flatMap((scheme) =>
-      steps.map((step) => ({
-        id: `tuning ${task} ${scheme} step ${step}`,
-        task,
-        scheme,
-        snrDb: settings.middleSnrDb,
-        seed,
-        step,
-        tuning: true,
-      })),
+      settings.tuning.steps.map((step) => tuningTrial(settings, task, scheme, step)),
     ),
   );
+}
+
+export function tuningTrial(settings, task, scheme, step) {
+  const id = `tuning ${task} ${scheme} step ${step}`;
+  const { seed } = settings.tuning;
+  return { id, task, scheme, snrDb: settings.middleSnrDb, seed, step, tuning: true };
 }

@@ -69,13 +69,11 @@ export function scenarioOf({ architecture, pilots, settings, snrDb, seed }) {
 export function interpolate(pilots, name, largest) {
   return Array.from({ length: largest }, (_, i) => {
     const rank = i + 1;
-    const above = Math.max(
-      1,
-      pilots.findIndex((pilot) => pilot.rank >= rank),
-    );
-    const [low, high] = [pilots[above - 1], pilots[above] ?? pilots[above - 1]];
+    const next = pilots.findIndex((pilot) => pilot.rank >= rank);
+    // outside the pilots' ranks that of the nearest
+    if (next <= 0) return pilots.at(next).constants[name] ?? 0;
+    const [low, high] = [pilots[next - 1], pilots[next]];
     const [a, b] = [low.constants[name] ?? 0, high.constants[name] ?? 0];
-    if (high.rank === low.rank) return b;
     const share = (Math.log(rank) - Math.log(low.rank)) / (Math.log(high.rank) - Math.log(low.rank));
     return a > 0 && b > 0 ? a * (b / a) ** share : a + (b - a) * share;
   });

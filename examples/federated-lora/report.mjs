@@ -1,22 +1,31 @@
 /** Tables and figures of the study. */
 import { linearAxis, logAxis, renderChart, seriesOf, sweepAxis, toCsv } from "airfold/figures";
-import { radio, referenceRank, schemes, symbolDuration } from "./plan.mjs";
+import { radio, referenceRank, schemes, sweep, symbolDuration } from "./plan.mjs";
 
 /** Rounds over which the training loss is averaged: a single one is that of a few batches. */
 const smoothing = 5;
+
+/** Schemes whose range over the seeds is drawn. */
+const banded = ["ideal", "airfold"];
 
 const taskTitles = { facts: "facts", definitions: "definitions", pronunciation: "pronunciation" };
 
 /** @returns files by name */
 export async function report(settings, { pilots, ranks, tuning, trials }) {
-  const middle = trials.filter(({ snrDb }) => snrDb === settings.middleSnrDb);
+  const middle = trials.filter(
+    ({ snrDb, scheme }) => snrDb === settings.middleSnrDb && scheme !== sweep.name,
+  );
   const table = summaryRows(settings, trials);
   const charts = {
+    "perplexity-above-ideal": aboveIdeal(settings, middle),
     "perplexity-versus-rounds": versusTime(settings, middle, "perplexity", "rounds"),
     "perplexity-versus-air-time": versusTime(settings, middle, "perplexity", "airTime"),
     "loss-versus-rounds": versusTime(settings, middle, "loss", "rounds"),
     "loss-versus-air-time": versusTime(settings, middle, "loss", "airTime"),
     ...(settings.otherSnrDb.length > 0 ? { "perplexity-versus-snr": versusSnr(settings, trials) } : {}),
+    ...(settings.sweep.ranks.length > 0
+      ? { "perplexity-versus-rank": versusRank(settings, trials, ranks) }
+      : {}),
   };
   const files = new Map([
     [
@@ -49,8 +58,9 @@ export const finalLoss = ({ rows, diverged }) =>
     : Number.POSITIVE_INFINITY;
 
 /** Error energy of all aggregates over the energy of the mean gradients. */
-const relativeError = ({ rows }) => {
+const relativeError = ({ scheme, rows }) => {
   const sent = rows.filter(({ errorEnergy }) => errorEnergy !== undefined);
+  if (scheme.startsWith("ideal")) return 0;
   return (
     sum(sent.map(({ errorEnergy }) => errorEnergy)) / sum(sent.map(({ gradientEnergy }) => gradientEnergy))
   );
@@ -233,12 +243,74 @@ function tuningRow({ task, scheme, rank, multiple, step, diverged, rows }) {
   };
 }
 
+const looks = [
+  "airfold",
+  "ideal-picked",
+  "largest",
+  "smallest",
+  "centroid",
+  "random",
+  "digital",
+  "both",
+  "alternating",
+];
+
 const seriesOfSchemes = (names) =>
   seriesOf(
     schemes
       .filter(({ name }) => names.includes(name))
-      .map(({ name, label }) => ({ key: name, label, ...(name === "ideal" ? { reference: true } : {}) })),
+      // the same look in all figures
+      .map(({ name, label }) => ({
+        key: name,
+        label,
+        ...(name === "ideal" ? { reference: true } : { style: looks.indexOf(name) }),
+      })),
   );
+
+/** Every seed of every scheme: how much its perplexity is above that of exact sums at the largest rank. */
+function aboveIdeal(settings, trials) {
+  const names = schemes
+    .map(({ name }) => name)
+    .filter((name) => name !== "ideal" && settings.schemes.includes(name));
+  const height = (name) => names.length - names.indexOf(name);
+  const labels = new Map(
+    names.map((name) => [height(name), schemes.find((scheme) => scheme.name === name).label]),
+  );
+  const panels = settings.tasks.map((task) => {
+    const here = trials.filter((trial) => trial.task === task);
+    const ideal = (seed) => here.find((trial) => trial.scheme === "ideal" && trial.seed === seed);
+    const rows = here
+      .filter(({ scheme }) => scheme !== "ideal")
+      .map((trial) => ({
+        series: trial.scheme,
+        x: 100 * (finalPerplexity(trial) / finalPerplexity(ideal(trial.seed)) - 1),
+        y: height(trial.scheme),
+      }))
+      .filter(({ x }) => Number.isFinite(x));
+    return {
+      height: 18 * names.length,
+      y: {
+        title: "",
+        log: false,
+        domain: [0.4, names.length + 0.6],
+        ticks: [...labels.keys()].sort((a, b) => a - b),
+        labels,
+      },
+      rows,
+      label: { text: taskTitles[task], corner: "bottom-right" },
+    };
+  });
+  return {
+    description: "Held-out perplexity above that of exact sums, every seed",
+    x: linearAxis("Perplexity above exact sums at the largest rank (%)", [
+      0,
+      ...panels.flatMap(({ rows }) => rows.map(({ x }) => x)),
+    ]),
+    series: seriesOfSchemes(names),
+    panels,
+    note: `After ${settings.rounds} rounds at ${signed(settings.middleSnrDb)} dB; a mark per seed (${settings.seeds.join(", ")}), joined by a line.`,
+  };
+}
 
 /** Mean over the seeds with the band from the lowest to the highest. */
 function versusTime(settings, trials, quantity, time) {
@@ -255,8 +327,8 @@ function versusTime(settings, trials, quantity, time) {
           series: scheme,
           x: time === "rounds" ? point.round : point.airTime,
           y: mean(values),
-          low: Math.min(...values),
-          high: Math.max(...values),
+          // ten bands would hide each other
+          ...(banded.includes(scheme) ? { low: Math.min(...values), high: Math.max(...values) } : {}),
           marked: point.marked,
         };
       });
@@ -264,12 +336,11 @@ function versusTime(settings, trials, quantity, time) {
     const shown = time === "rounds" ? rows : rows.filter(({ x }) => x > 0);
     return {
       height: 150,
-      y: logAxis(
+      y: linearAxis(
         quantity === "perplexity"
           ? "Held-out perplexity per character"
           : "Training loss (nats per character)",
-        shown.flatMap(({ y, low, high }) => [y, low, high]),
-        false,
+        shown.flatMap(({ y, low = y, high = y }) => [y, low, high]),
       ),
       rows: shown,
       label: { text: taskTitles[task], corner: time === "rounds" ? "top-right" : "top-right" },
@@ -284,8 +355,9 @@ function versusTime(settings, trials, quantity, time) {
     panels,
     note:
       `Federated LoRA of a small transformer, ${radio.devices} devices, SNR ${signed(settings.middleSnrDb)} dB for one OFDM symbol at ` +
-      `rank ${referenceRank}, the same energy per round for all ranks. Mean over ${settings.seeds.length} seeds (channel, batches, ` +
-      `noise); band: from the lowest to the highest.${average} An OFDM symbol takes ${symbolDuration * 1e6} µs.`,
+      `rank ${referenceRank}, the same energy per round for all ranks. Mean over seeds ${settings.seeds.join(", ")} (channel, batches, ` +
+      `noise); bands: lowest to highest.${average} An OFDM symbol takes ${symbolDuration * 1e6} µs; ideal is drawn at the air time ` +
+      "of its rank.",
   };
 }
 
@@ -301,9 +373,10 @@ function pointsOf({ rows }, quantity) {
       }));
   }
   const losses = rows.filter(({ trainLoss }) => trainLoss !== undefined);
+  const width = Math.min(smoothing, Math.ceil(losses.length / 4));
   const points = [];
-  for (let end = Math.min(smoothing, losses.length); end <= losses.length; end += smoothing) {
-    const group = losses.slice(Math.max(0, end - smoothing), end);
+  for (let end = width; end <= losses.length; end += width) {
+    const group = losses.slice(end - width, end);
     const { round, airTime } = group.at(-1);
     points.push({
       round: round + 1,
@@ -335,13 +408,12 @@ function versusSnr(settings, trials) {
     );
     return {
       height: 150,
-      y: logAxis(
+      y: linearAxis(
         "Held-out perplexity per character",
         rows.map(({ y }) => y),
-        false,
       ),
       rows,
-      label: { text: taskTitles[task], corner: "top-right" },
+      label: { text: taskTitles[task], corner: "bottom-left" },
     };
   });
   return {
@@ -352,6 +424,56 @@ function versusSnr(settings, trials) {
     note:
       `After ${settings.rounds} rounds; seed ${settings.otherSeeds.join(", ")} at every SNR. Steps are those chosen at ` +
       `${signed(settings.middleSnrDb)} dB. Where a mark is missing, the training diverged.`,
+  };
+}
+
+/** Manifold beamformers and exact sums at the ranks that were trained, on the seeds of the sweep. */
+function versusRank(settings, trials, ranks) {
+  const { seeds } = settings.sweep;
+  const here = trials.filter(
+    ({ snrDb, seed, diverged }) =>
+      snrDb === settings.middleSnrDb && seeds.includes(seed) && diverged === undefined,
+  );
+  const kinds = {
+    manifold: ["airfold", "smallest", "largest", sweep.name],
+    ideal: ["ideal", "ideal-picked"],
+  };
+  const panels = settings.tasks.map((task) => {
+    const rows = Object.entries(kinds).flatMap(([series, names]) => {
+      const found = here.filter((trial) => trial.task === task && names.includes(trial.scheme));
+      const at = [...new Set(found.map(({ rank }) => rank))].sort((a, b) => a - b);
+      return at.map((rank) => ({
+        series,
+        x: rank,
+        y: mean(found.filter((trial) => trial.rank === rank).map(finalPerplexity)),
+      }));
+    });
+    const picked = ranks.filter(
+      (one) => one.task === task && one.snrDb === settings.middleSnrDb && seeds.includes(one.seed),
+    );
+    return {
+      height: 150,
+      y: linearAxis(
+        "Held-out perplexity per character",
+        rows.map(({ y }) => y),
+      ),
+      rows,
+      rings: rows.filter(({ series, x }) => series === "manifold" && picked.some(({ rank }) => rank === x)),
+      label: { text: taskTitles[task], corner: "top-right" },
+    };
+  });
+  return {
+    description: "Held-out perplexity after the last round against the LoRA rank",
+    x: sweepAxis("LoRA rank r", [1, ...settings.sweep.ranks, settings.largestRank], true),
+    series: seriesOf([
+      { key: "manifold", label: `over the air, ${signed(settings.middleSnrDb)} dB` },
+      { key: "ideal", label: "exact sums", reference: true },
+    ]),
+    ringLabel: "picked by airfold",
+    panels,
+    note:
+      `After ${settings.rounds} rounds, seed ${seeds.join(", ")}; manifold beamformers, the same energy per round for all ranks. Each of rank ` +
+      `1, ${settings.largestRank} and the picked one has its own step, the others that of the picked one, in units of 1/L.`,
   };
 }
 

@@ -17,16 +17,22 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Piscina } from "piscina";
-import { plan, schemes, trialsOf, tuningTrialsOf } from "./plan.mjs";
+import { plan, schemes, sweep, trialsOf, tuningTrial, tuningTrialsOf } from "./plan.mjs";
 import { interpolate } from "./rank-choice.mjs";
 import { finalLoss, report } from "./report.mjs";
 
+const usage = "usage: run.mjs [--quick] [--jobs n] [--out folder]";
 const flags = readFlags();
 const settings = plan(flags.quick);
 const name = flags.quick ? "federated-lora-quick" : "federated-lora";
 const out = flags.out ?? fileURLToPath(new URL(`../out/${name}`, import.meta.url));
 const checkpoints = join(out, "checkpoints");
-mkdirSync(checkpoints, { recursive: true });
+try {
+  mkdirSync(checkpoints, { recursive: true });
+} catch (error) {
+  process.stderr.write(`--out: found ${out} (${error.code}), expected a folder that can be written\n`);
+  process.exit(2);
+}
 
 const log = openLog(join(out, "study.ndjson"), JSON.stringify({ study: "federated-lora", settings }));
 const trials = trialsOf(settings);
@@ -55,6 +61,11 @@ await runAll(
   ({ task, snrDb, seed }) => ({ kind: "rank", pilots: pilotsOf(task), snrDb, seed }),
 );
 await runAll(tuning, (trial) => trainingJob(trial, trial.step));
+// while the best step of a scheme is the largest that it tried, it tries twice that
+for (let wider = widerSteps(); wider.length > 0; wider = widerSteps()) {
+  tuning.push(...wider);
+  await runAll(wider, (trial) => trainingJob(trial, trial.step));
+}
 await runAll(trials, (trial) => trainingJob(trial, bestStep(trial)));
 await pool.destroy();
 rmSync(checkpoints, { recursive: true, force: true });
@@ -102,6 +113,7 @@ function pilotsOf(task) {
 }
 
 function rankOf(trial) {
+  if (trial.fixedRank !== undefined) return trial.fixedRank;
   const { rank } = schemes.find((scheme) => scheme.name === trial.scheme);
   if (rank === "smallest") return settings.smallestRank;
   if (rank === "largest") return settings.largestRank;
@@ -123,10 +135,20 @@ function trainingJob(trial, multiple) {
   };
 }
 
+/** One more step for every scheme whose best one is the largest that it tried. */
+function widerSteps() {
+  const last = new Map(tuning.map((trial) => [`${trial.task} ${trial.scheme}`, trial]));
+  return [...last.values()]
+    .map((trial) => ({ trial, best: bestStep(trial) }))
+    .filter(({ trial, best }) => best === trial.step && best < settings.tuning.largestStep)
+    .map(({ trial }) => tuningTrial(settings, trial.task, trial.scheme, 2 * trial.step));
+}
+
 /** The step of the lowest training loss, in the mean over the last tuning rounds; of equal ones the smallest. */
 function bestStep({ task, scheme }) {
+  const tuned = scheme === sweep.name ? sweep.stepOf : scheme;
   const tried = tuning
-    .filter((trial) => trial.task === task && trial.scheme === scheme)
+    .filter((trial) => trial.task === task && trial.scheme === tuned)
     .map(({ id, step }) => ({ step, loss: finalLoss(log.finished.get(id)) }));
   return tried.reduce((best, one) => (one.loss < best.loss ? one : best)).step;
 }
@@ -140,10 +162,12 @@ function createProgress(jobs) {
   let now = before;
   return {
     done(id) {
-      now += weights.get(id);
+      now += weights.get(id) ?? 0;
+      // steps tried in addition count for nothing
       const minutes = ((performance.now() - began) / 60_000 / (now - before)) * (total - now);
+      const left = now > before ? `, ${minutes.toFixed(1)} minutes left` : "";
       const share = ((100 * now) / total).toFixed(0);
-      process.stderr.write(`${id}: done; ${share} % of the study, ${minutes.toFixed(1)} minutes left\n`);
+      process.stderr.write(`${id}: done; ${share} % of the study${left}\n`);
     },
   };
 }
@@ -153,7 +177,9 @@ function openLog(file, header) {
   const finished = new Map();
   const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
   if (lines.length > 0 && lines[0] !== header) {
-    process.stderr.write(`--out: found ${file} of other settings, expected a folder of its own or none\n`);
+    process.stderr.write(
+      `--out: found ${file} of other settings (another version of the study, or --quick), expected a folder of its own\n`,
+    );
     process.exit(2);
   }
   const whole = [header];
@@ -191,14 +217,19 @@ function readFlags() {
         quick: { type: "boolean", default: false },
         jobs: { type: "string", default: String(availableParallelism()) },
         out: { type: "string" },
+        help: { type: "boolean", default: false },
       },
     });
+    if (values.help) {
+      process.stdout.write(`${usage}\n`);
+      process.exit(0);
+    }
     if (!/^[1-9]\d*$/.test(values.jobs)) {
       throw new Error(`--jobs: found "${values.jobs}", expected a whole number >= 1`);
     }
     return values;
   } catch (error) {
-    process.stderr.write(`${error.message.split("\n")[0]}\n`);
+    process.stderr.write(`${error.message.split("\n")[0]}; ${usage}\n`);
     process.exit(2);
   }
 }

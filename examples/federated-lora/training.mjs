@@ -64,6 +64,7 @@ export function meanLoss(model, batches, adapters) {
  * @param options.model as `createModel` gives it; options.task as `loadTask` gives it
  * @param options.link from `openLink`, or undefined for sums in double precision
  * @param options.step its length, reached after `warmUp` rounds; an aggregate longer than `clip` is shortened to that
+ * @param options.update "gradient": the step goes along the aggregate; "sign": along the signs of its entries, with the same norm
  * @param options.state where to start: { round, parameters, rows }; it is changed
  * @param options.evaluate held-out loss of { rank, scale, parameters }, called every `every` rounds and at both ends
  * @param options.onRound called after every round with the state
@@ -80,6 +81,7 @@ export function train({
   step,
   warmUp = 1,
   clip = Number.POSITIVE_INFINITY,
+  update = "gradient",
   rounds,
   seed,
   batch,
@@ -124,6 +126,7 @@ export function train({
       row.distortion = sum.distortion;
       row.symbols = sum.symbols;
     }
+    if (update === "sign") used = signs(used);
     const length = step * Math.min(1, (round + 1) / warmUp, clip / Math.sqrt(energyOf(used)));
     for (let i = 0; i < entries.length; i++) parameters[entries[i]] -= length * used[i];
     state.round = round + 1;
@@ -132,6 +135,12 @@ export function train({
     onRound?.(state, { gradients, mean });
   }
   return state;
+}
+
+/** The signs of the entries, as long as the vector itself. */
+function signs(vector) {
+  const size = Math.sqrt(energyOf(vector) / vector.length);
+  return vector.map((value) => size * Math.sign(value));
 }
 
 /** The entries at some positions. */

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { startBackend } from "./backend.mjs";
 import { pilotDirections, runPilot, startAdapters } from "./pilot.mjs";
-import { schemes, trained as usual } from "./plan.mjs";
+import { schemes, sweep, trained as usual } from "./plan.mjs";
 import { chooseRank } from "./rank-choice.mjs";
 import { heldOutBatches, loadTask } from "./tasks.mjs";
 import { meanLoss, openLink, train } from "./training.mjs";
@@ -57,7 +57,7 @@ function pilot({ task, rank, settings }) {
 /** @param job.trial as `trialsOf` and `tuningTrialsOf` give it; job.step, which is job.multiple / L */
 function training({ trial, rank, multiple, step, clip, settings, checkpoint }) {
   const task = taskOf(trial.task);
-  const { beam, trained = usual } = schemes.find(({ name }) => name === trial.scheme);
+  const { beam, trained = usual } = [...schemes, sweep].find(({ name }) => name === trial.scheme);
   const { design, link } = openLink({
     architecture,
     beam,

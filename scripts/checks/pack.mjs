@@ -10,7 +10,7 @@ const maxBytes = 1_000_000;
 const allowed = [
   /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|CITATION\.cff)$/,
   /^dist\/(?:[\w-]+|cli\/[\w-]+|chunks\/[\w-]+)\.(?:js|d\.ts)$/,
-  /^(?:docs\/[\w./-]+\.(?:md|png)|examples\/[\w-]+\.(?:json|ndjson))$/,
+  /^(?:docs\/[\w./-]+\.(?:md|png|svg)|examples\/[\w-]+\.(?:json|ndjson))$/,
   /^assets\/[\w./-]+\.(?:json|svg|png|ttf|md|txt)$/,
 ];
 

@@ -4,7 +4,7 @@ import { clippingLevel, converterGain } from "./converters.ts";
 import type { AnalogDesign } from "./design.ts";
 import type { Moments } from "./prediction.ts";
 import type { SynchronisationError } from "./synchronisation.ts";
-import { transmitRms, type Waveform } from "./waveform.ts";
+import { SILENCE, transmitRms, type Waveform } from "./waveform.ts";
 
 /** One round at the level of samples, as far as its errors can be foreseen. */
 export interface WaveformRound {
@@ -35,8 +35,8 @@ export interface ConverterEffects {
  * converterGain}): samples are taken as normal, which sums over many subcarriers are, and the noise as white over
  * subcarriers and antennas. Not so with few subcarriers, gradients of a few large entries, or hardly any bits.
  *
- * A device that sends less than the design's power, R_kk < 1, has as much less to fill its converters with. What the
- * receiver gets, and so its step, is taken in the mean; devices that disturb their neighbours count as if they did not.
+ * A device that sends less than the design's power, R_kk < 1, has as much less to fill its converters with; one that
+ * sends nothing radiates nothing. What the receiver gets, and so its step, is taken in the mean; devices that disturb their neighbours count as if they did not.
  */
 export function converterEffects(round: WaveformRound): ConverterEffects {
   const { channel, design, noiseVariance, waveform, errors, moments } = round;
@@ -55,7 +55,7 @@ export function converterEffects(round: WaveformRound): ConverterEffects {
       const beams = transmit.subarray(k * size, (k + 1) * size);
       const rms = transmitRms(beams, subcarriers, nt, streams);
       const share = Math.sqrt(moments.correlation[k]![k]! * filled);
-      if (!(share > 0)) continue;
+      if (!(share > SILENCE)) continue;
       const { gain, noise } = converterGain(transmitConverter.bits, level / share);
       for (let i = 0; i < beams.length; i++) beams[i]! *= gain;
       for (let a = 0; a < nt; a++) added[k * nt + a] = 2 * noise * (share * rms[a]!) ** 2;

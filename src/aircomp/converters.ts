@@ -20,8 +20,11 @@ export interface ConverterGain {
   readonly noise: number;
 }
 
-/** Up to so many bits the levels are summed one by one; above, their sums are integrals. */
+/** Up to so many bits, or with larger steps, the levels are summed one by one; else their sums are integrals. */
 const SUMMED_BITS = 8;
+const FINE_STEP = 0.5;
+/** Beyond so many standard deviations density and tail are 0 in double precision. */
+const FARTHEST = 40;
 
 /** @throws InputError naming the option that is missing, unknown or out of range. */
 export function checkConverter(options: ConverterOptions, field: string): Converter {
@@ -75,7 +78,8 @@ export function convert(
  *
  *   alpha = D [phi(0) + 2 sum_{0 < j < J} phi(j D)],   E[Q(x)^2] = D^2/4 + 4 D^2 sum_{0 < j < J} j Q(j D);
  *
- * for b > 8 both sums by the formula of Euler and Maclaurin, up to terms in D^4:
+ * for b > 8 and D <= 1/2 both sums by the formula of Euler and Maclaurin, up to terms in D^4 (with larger steps it
+ * fails: its error inside the range is of the order exp(-2 pi^2/D^2)):
  *
  *   alpha = 1 - 2 Q(T) - D phi(T) - D^2 T phi(T)/6,
  *   E[Q(x)^2] = 1 - 2 Q(T) - 2 T phi(T) + 2 T^2 Q(T) - 2 D T Q(T) + D^2/12 + (D^2/3)(Q(T) - T phi(T)).
@@ -83,18 +87,17 @@ export function convert(
  * @param level T, in units of the standard deviation of the input, > 0
  */
 export function converterGain(bits: number, level: number): ConverterGain {
-  if (bits <= SUMMED_BITS) {
-    const half = 2 ** (bits - 1);
-    const step = level / half;
+  const half = 2 ** (bits - 1);
+  const step = level / half;
+  if (bits <= SUMMED_BITS || step > FINE_STEP) {
     let gain = step * normalDensity(0);
     let square = (step * step) / 4;
-    for (let j = 1; j < half; j++) {
+    for (let j = 1; j < half && j * step <= FARTHEST; j++) {
       gain += 2 * step * normalDensity(j * step);
       square += 4 * step * step * j * normalTail(j * step);
     }
     return { gain, noise: Math.max(0, square - gain * gain) };
   }
-  const step = (2 * level) / 2 ** bits;
   const tail = normalTail(level);
   const density = normalDensity(level);
   // of clipping, and what the steps take from it

@@ -38,10 +38,10 @@ export type FadingOptions = (RayleighOptions | RicianOptions) & { readonly coher
 export interface FadingChannel {
   /**
    * The channel of a round, a whole number >= 0: the same bits in any order of calls. Round 0 is the channel that
-   * `rayleighChannel` or `ricianChannel` draws with these options. After `ar1`, rounds in ascending order are the
-   * cheapest: one draw each.
+   * `rayleighChannel` or `ricianChannel` draws with these options. After `ar1` it costs a draw for every round from
+   * the nearest earlier one of the last eight, or from round 0: O(round) for a jump, one draw in ascending order.
    *
-   * @throws InputError on a round below 0, or not below `rounds` after `jakes`.
+   * @throws InputError on a round below 0, above 2^24 after `ar1`, or not below `rounds` after `jakes`.
    */
   at(round: number): TrueChannel;
   /** Correlation of an entry with itself so many rounds later, line of sight apart. */
@@ -54,6 +54,12 @@ export interface FadingChannel {
 
 /** States of an AR(1) process that are kept, so that going back a few rounds costs nothing. */
 const KEPT = 8;
+/** Last round of an AR(1) process, which takes as many draws to reach. */
+const LAST_ROUND = 2 ** 24;
+/** Scatterers of a Jakes process, at most: each is a channel to draw, and to add up in every round. */
+const MOST_SCATTERERS = 2 ** 16;
+/** Entries of all of them together. */
+const MOST_ENTRIES = 2 ** 26;
 /** Error of the Jakes autocorrelation that is left. */
 const QUADRATURE_ERROR = 1e-14;
 
@@ -89,7 +95,7 @@ export function fadingChannel(options: FadingOptions): FadingChannel {
       : clarke(start, coherence.normalisedDoppler, coherence.rounds, draw);
   return {
     at(round) {
-      const last = coherence.model === "jakes" ? coherence.rounds - 1 : Number.MAX_SAFE_INTEGER;
+      const last = coherence.model === "jakes" ? coherence.rounds - 1 : LAST_ROUND;
       checkInteger(round, "round", 0, last);
       // the channel itself: what is split and added again is rounded
       if (round === 0) return channelFrom(first.matrices);
@@ -124,6 +130,9 @@ export function outdatedChannel(
   used: number,
   pilots?: PilotOptions,
 ): EstimatedChannel {
+  if (fading === null || typeof fading !== "object" || typeof fading.at !== "function") {
+    throw new InputError("fading", describe(fading), "what fadingChannel gives");
+  }
   const { lineOfSight, scatteredVariance } = fading;
   const channel = fading.at(checkInteger(measured, "measured", 0));
   checkInteger(used, "used", measured);
@@ -170,7 +179,7 @@ function difference(a: ComplexStack, b: ComplexStack): Float64Array {
 }
 
 function correlationOf(coherence: Coherence): (lag: number) => number {
-  const field = "channel.coherence";
+  const field = "coherence";
   if (coherence === null || typeof coherence !== "object") {
     throw new InputError(field, describe(coherence), 'an object with a model, "ar1" or "jakes"');
   }
@@ -178,7 +187,10 @@ function correlationOf(coherence: Coherence): (lag: number) => number {
   switch (coherence.model) {
     case "ar1": {
       const byDoppler = "normalisedDoppler" in coherence;
-      checkOptions(coherence, field, ["model", byDoppler ? "normalisedDoppler" : "correlation"]);
+      checkOptions(coherence, field, ["model", "correlation", "normalisedDoppler"]);
+      if (byDoppler && "correlation" in coherence) {
+        throw new InputError(field, "both correlation and normalisedDoppler", "one of the two");
+      }
       const rho = byDoppler
         ? besselJ0(
             2 * Math.PI * checkNumber(coherence.normalisedDoppler, `${field}.normalisedDoppler`, 0, 1e4),
@@ -234,14 +246,14 @@ function clarke(
   draw: (index: number) => Float64Array,
 ): Process {
   const largest = 2 * Math.PI * doppler * (rounds - 1);
-  const room = (2 ** 26 * 2) / start.length;
+  const room = Math.min(MOST_SCATTERERS, Math.floor((2 * MOST_ENTRIES) / start.length));
   // n > z/2: more than there is room for need not be counted
   const n = largest / 2 > room ? Number.POSITIVE_INFINITY : scatterers(largest);
   if (n > room) {
     throw new InputError(
-      "channel.coherence.rounds",
+      "coherence.rounds",
       `${rounds} rounds of normalised Doppler frequency ${doppler}`,
-      `rounds of at most ${Math.floor(room)} scatterers together (2^26 entries of all of them)`,
+      `fewer rounds, a lower Doppler frequency or model "ar1": at most ${room} scatterers, 4.3 rounds x Doppler frequency`,
     );
   }
   const parts = Array.from({ length: n }, (_, j) => draw(j + 1));

@@ -3,7 +3,7 @@ import { checkTrueChannel, type TrueChannel } from "./channel.ts";
 import type { BeamformerDesign } from "./design.ts";
 import { checkBits, sendDigitally } from "./digital.ts";
 import { checkDesignShapes } from "./evaluate.ts";
-import { type Gradient, type Packing, planPacking } from "./packing.ts";
+import { type Gradient, isSilent, LARGEST_SYMBOL, type Packing, planPacking, tooLoud } from "./packing.ts";
 import { errorProfile, type Moments, predictDistortion, secondMoments } from "./prediction.ts";
 import { effectiveChannels, superpose } from "./superposition.ts";
 import { openTimeLevel, type TimeRound } from "./time-level.ts";
@@ -59,10 +59,18 @@ export interface Aggregate {
   readonly packScale: number;
   /** N_sym, OFDM symbols sent. */
   readonly symbols: number;
-  /** Second moments R = X X^T / Q of the devices' normalised gradients, K rows of K. */
+  /** w_k, sum 1. */
+  readonly weights: readonly number[];
+  /**
+   * Second moments R = X X^T / Q of the devices' normalised gradients, K rows of K. A device of weight 0 that is silent
+   * and whose deviations exceed 1e100 packScale counts as sending nothing.
+   */
   readonly correlation: readonly (readonly number[])[];
   readonly distortion: LinkDistortions;
-  /** Predicted E||estimate - sum_k w_k g_k||^2 = Q packScale^2 omega for these gradients. */
+  /**
+   * Predicted E||estimate - sum_k w_k g_k||^2 = Q packScale^2 omega for these gradients. Doubles end: Infinity or 0 for a
+   * packScale from about 1e150 or up to 1e-150, where omega (`distortion.measured`) is the number to use.
+   */
   readonly expectedSquaredError: number;
   /** Samples, prefix and peak power of an analog design at level `time`. */
   readonly waveform?: WaveformReport;
@@ -76,7 +84,8 @@ export interface OverTheAirLink {
    * @param gradients one of Q entries per device
    * @param seed of the interleaving, the signs and the noise; another one in every round, or the errors of the rounds
    *   are the same ones and add up
-   * @throws InputError on gradients of different lengths, or entries that are NaN or infinite.
+   * @throws InputError on gradients of different lengths, or entries that are NaN, infinite or more than 1e300 from
+   *   the mean (weight 0, but not silent: 1e100 packScale).
    */
   aggregate(gradients: readonly Gradient[], seed: number): Aggregate;
 }
@@ -159,17 +168,21 @@ function openLink(options: LinkOptions): OverTheAirLink {
         );
       }
       const packing = planPacking(gradients, weights, perSymbol, seed);
-      const moments = secondMoments(gradients, packing);
-      const { estimate, distortion, waveform } = send(gradients, packing, moments, seed);
+      const audible = withoutSilent(gradients, packing, design);
+      const moments = secondMoments(audible, packing);
+      const { estimate, distortion, waveform } = send(audible, packing, moments, seed);
       const realised = squaredError(estimate, weightedMean(gradients, weights), packing);
       return {
         estimate,
         packMean: packing.mean,
         packScale: packing.scale,
         symbols: packing.symbols,
+        weights: Array.from(weights),
         correlation: moments.correlation,
         distortion: { ...distortion, realised },
-        expectedSquaredError: packing.entries * packing.scale ** 2 * distortion.measured,
+        // no error is none, however large the scale
+        expectedSquaredError:
+          distortion.measured > 0 ? packing.entries * packing.scale ** 2 * distortion.measured : 0,
         ...(waveform === undefined ? {} : { waveform }),
       };
     },
@@ -194,6 +207,28 @@ function checkLevel(
   }
   checkWaveform(waveform ?? {}, channel.devices, channel.subcarriers);
   return level;
+}
+
+/**
+ * The gradients, those of silent devices without deviations where their symbols could not be squared.
+ *
+ * @throws InputError if such a device is heard.
+ */
+function withoutSilent(
+  gradients: readonly Gradient[],
+  { meanSquares, mean, entries }: Packing,
+  design: BeamformerDesign,
+): readonly Gradient[] {
+  if (meanSquares.every((square) => square <= LARGEST_SYMBOL ** 2)) return gradients;
+  return gradients.map((gradient, k) => {
+    if (meanSquares[k]! <= LARGEST_SYMBOL ** 2) return gradient;
+    if (design.kind === "analog") {
+      const { data } = design.transmit;
+      const size = data.length / gradients.length;
+      if (!isSilent(data.subarray(k * size, (k + 1) * size))) throw tooLoud(`gradients[${k}]`);
+    }
+    return new Float64Array(entries).fill(mean);
+  });
 }
 
 /** Per entry, in units of packScale: entries of any size are squared safely. */

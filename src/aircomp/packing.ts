@@ -3,6 +3,13 @@ import { checkNumber, describe, InputError, randomStream } from "../core/index.t
 /** Entries that are worked on at a time: small enough to stay in the nearest cache. */
 export const BLOCK = 1024;
 
+/** A smaller packScale counts as 0: so small numbers have few digits, and no reciprocal. */
+export const SMALLEST_SCALE = 1e-300;
+/** A larger one leaves no room for the error of the estimate. */
+export const LARGEST_SCALE = 1e300;
+/** Symbols are squared safely up to this size. */
+export const LARGEST_SYMBOL = 1e100;
+
 /** A gradient as a training stack has it. */
 export type Gradient = Float64Array | Float32Array | readonly number[];
 
@@ -13,9 +20,9 @@ export type Gradient = Float64Array | Float32Array | readonly number[];
 export interface Packing {
   /** sum_k w_k mean(g_k) */
   readonly mean: number;
-  /** Largest root mean square deviation of a device from that mean; 0 if all entries are equal. */
+  /** Largest root mean square deviation of a device from that mean; 0 if all entries are equal, to 1e-300. */
   readonly scale: number;
-  /** q_k = mean(x_k^2) <= 1, the mean power of each device's symbols. */
+  /** q_k = mean(x_k^2), the mean power of each device's symbols: at most 1, but for devices of weight 0. */
   readonly meanSquares: Float64Array;
   /** Q */
   readonly entries: number;
@@ -33,7 +40,8 @@ export interface Packing {
  * every device meets its power budget on average (docs/theory.md, section 1).
  *
  * @param perSymbol 2 S M, the real numbers that one OFDM symbol carries
- * @throws InputError on gradients of different lengths, empty ones, or entries that are NaN or infinite.
+ * @throws InputError on gradients of different lengths, empty ones, or entries that are NaN, infinite or more than
+ * 1e300 from the mean.
  */
 export function planPacking(
   gradients: readonly Gradient[],
@@ -60,7 +68,10 @@ export function planPacking(
   // in units of the largest deviation, so that squares neither overflow nor vanish
   let unit = 0;
   gradients.forEach((gradient, k) => {
-    if (weights[k]! > 0) unit = Math.max(unit, reduceBlocks(gradient, block, largestDeviation, mean, 1));
+    if (!(weights[k]! > 0)) return;
+    const own = reduceBlocks(gradient, block, largestDeviation, mean, 1);
+    checkDeviation(own, `gradients[${k}]`);
+    unit = Math.max(unit, own);
   });
   const meanSquares = Float64Array.from(gradients, (gradient) =>
     unit > 0 ? reduceBlocks(gradient, block, addSquares, mean, unit) / entries : 0,
@@ -71,15 +82,45 @@ export function planPacking(
     if (weights[k]! > 0) largest = Math.max(largest, square);
   });
   const symbols = Math.ceil(entries / perSymbol);
+  const scale = usableScale(unit * Math.sqrt(largest));
   return {
     mean,
-    scale: unit * Math.sqrt(largest),
-    meanSquares: meanSquares.map((square) => (largest > 0 ? square / largest : 0)),
+    scale,
+    meanSquares: meanSquares.map((square) => (scale > 0 ? square / largest : 0)),
     entries,
     symbols,
     order: randomStream(seed, "interleaving").permutation(symbols * perSymbol),
     signs: randomSigns(symbols * perSymbol, seed),
   };
+}
+
+/** packScale, 0 where it is next to nothing. */
+export function usableScale(scale: number): number {
+  return scale < SMALLEST_SCALE ? 0 : scale;
+}
+
+/** @throws InputError if the deviation from the weighted mean leaves no finite results. */
+export function checkDeviation(deviation: number, field: string): void {
+  if (deviation <= LARGEST_SCALE) return;
+  throw new InputError(field, "entries far from the weighted mean", `at most ${LARGEST_SCALE} from it`);
+}
+
+/** Whether the normalised entries of a gradient can be squared. */
+export function isSquarable(gradient: Gradient, { mean, scale }: Pick<Packing, "mean" | "scale">): boolean {
+  if (!(scale > 0)) return true;
+  const block = new Float64Array(Math.min(BLOCK, gradient.length));
+  return reduceBlocks(gradient, block, largestDeviation, mean, 1) / scale <= LARGEST_SYMBOL;
+}
+
+/** Whether beamformers are zeros: what they send is nothing, however large the symbols. */
+export function isSilent(transmit: Float64Array): boolean {
+  return transmit.every((x) => x === 0);
+}
+
+/** What a device of weight 0 may not do: it does not set the scale, so its symbols may be of any size. */
+export function tooLoud(field: string): InputError {
+  const found = `deviations of more than ${LARGEST_SYMBOL} packScale`;
+  return new InputError(field, found, "smaller ones, or a design in which the device is silent");
 }
 
 /** Copies entries [from, from + count) to the start of `out`: the loops behind it then see one type of array. */

@@ -15,7 +15,15 @@ import { checkTrueChannel, type TrueChannel } from "./channel.ts";
 import { type Converter, type ConverterOptions, checkConverter } from "./converters.ts";
 import { impulseResponses } from "./multipath.ts";
 import { addSampleNoise, createOfdm, drawCarrierNoise } from "./ofdm.ts";
-import { type Gradient, type Packing, planPacking } from "./packing.ts";
+import {
+  type Gradient,
+  isSilent,
+  isSquarable,
+  type Packing,
+  planPacking,
+  tooLoud,
+  usableScale,
+} from "./packing.ts";
 import { secondMoments } from "./prediction.ts";
 import { checkPlan, type RoundPlan } from "./round-plan.ts";
 import { decodeSymbols, encodeSymbols } from "./symbols.ts";
@@ -45,7 +53,7 @@ export interface EncodeOptions {
  * One device: its gradient as the signal that it transmits, x_m = B_km s_k, or the samples of it.
  *
  * @returns [N_sym, M, Nt]; at level `time` [N_sym (M + prefix), Nt]
- * @throws InputError on a gradient or beamformers that do not fit the plan.
+ * @throws InputError on a gradient or beamformers that do not fit the plan, or a gradient of more power than was told.
  */
 export function encode(options: EncodeOptions): ComplexStack {
   checkOptions(options, "encode", ["plan", "gradient", "transmit"]);
@@ -55,7 +63,11 @@ export function encode(options: EncodeOptions): ComplexStack {
   const nt = transmit.shape[1]!;
   const map = symbolMap(plan, options.gradient);
   const carriers = new ComplexStack([symbols, subcarriers, nt]);
-  encodeSymbols(carriers.data, options.gradient, map, transmit.data, subcarriers, nt, streams);
+  if (!isSilent(transmit.data)) {
+    if (!isSquarable(options.gradient, map)) throw tooLoud("gradient");
+    checkPower(options.gradient, map, plan);
+    encodeSymbols(carriers.data, options.gradient, map, transmit.data, subcarriers, nt, streams);
+  }
   if (plan.level === "subcarrier") return carriers;
   const ofdm = createOfdm(subcarriers, plan.prefix!);
   const samples = new ComplexStack([symbols * ofdm.length, nt]);
@@ -146,7 +158,7 @@ export interface DecodeOptions {
 /**
  * The server: what it received as the estimate of sum_k w_k g_k, Q entries.
  *
- * @throws InputError on a signal or beamformers that do not fit the plan.
+ * @throws InputError on a signal or beamformers that do not fit the plan, or have entries larger than 1e100.
  */
 export function decode(options: DecodeOptions): Float64Array {
   checkOptions(options, "decode", ["plan", "received", "receive"]);
@@ -167,6 +179,9 @@ export function decode(options: DecodeOptions): Float64Array {
   }
   const estimate = new Float64Array(entries);
   decodeSymbols(estimate, carriers, symbolMap(plan), receive.data, subcarriers, nr, streams);
+  if (!estimate.every((x) => Number.isFinite(x))) {
+    throw new InputError("received", "samples whose estimate overflows", "smaller samples or packScale");
+  }
   return estimate;
 }
 
@@ -182,12 +197,38 @@ export function measuredCorrelation(plan: RoundPlan, gradients: readonly Gradien
     throw new InputError("gradients", describe(gradients), `${plan.devices} gradients, one per device`);
   }
   const maps = gradients.map((gradient, k) => symbolMap(plan, gradient, `gradients[${k}]`));
-  return secondMoments(gradients, maps[0]!).correlation;
+  const { mean, entries } = maps[0]!;
+  const sent = gradients.map((gradient, k) => {
+    if (isSquarable(gradient, maps[0]!)) return gradient;
+    // as in the plan: it sends nothing
+    if (plan.powers[k] === 0) return new Float64Array(entries).fill(mean);
+    throw tooLoud(`gradients[${k}]`);
+  });
+  return secondMoments(sent, maps[0]!).correlation;
+}
+
+/**
+ * With other statistics than the plan was made of, a device would break its power budget.
+ *
+ * @throws InputError on a gradient with more power than any device told.
+ */
+function checkPower(gradient: Gradient, { mean, scale, entries }: Packing, plan: RoundPlan): void {
+  if (scale === 0) return;
+  let power = 0;
+  for (let i = 0; i < entries; i++) power += ((gradient[i]! - mean) / scale) ** 2 / entries;
+  const told = Math.max(...plan.powers);
+  if (power > told * (1 + 1e-9) + 1e-9) {
+    throw new InputError(
+      "gradient",
+      `symbols of power ${power.toPrecision(4)}`,
+      `at most ${told.toPrecision(4)}: the gradient whose statistics the plan was made of`,
+    );
+  }
 }
 
 /** Normalisation of the plan, and its interleaving. @throws InputError on a gradient that does not fit. */
 function symbolMap(plan: RoundPlan, gradient?: Gradient, field = "gradient"): Packing {
-  const { entries, packMean: mean, packScale: scale } = plan;
+  const { entries, packMean: mean } = plan;
   const perSymbol = 2 * plan.streams * plan.subcarriers;
   if (gradient !== undefined && gradient?.length !== entries) {
     throw new InputError(field, describe(gradient), `${entries} entries, as in the plan`);
@@ -196,12 +237,15 @@ function symbolMap(plan: RoundPlan, gradient?: Gradient, field = "gradient"): Pa
     (name) => name.replace("gradients[0]", field),
     () => planPacking([gradient ?? new Float64Array(entries)], Float64Array.of(1), perSymbol, plan.seed),
   );
-  return { ...packing, mean, scale };
+  return { ...packing, mean, scale: usableScale(plan.packScale) };
 }
 
 function converterOf(given: ConverterOptions | undefined): Converter | undefined {
   return given === undefined ? undefined : checkConverter(given, "plan");
 }
+
+/** Of a signal or beamformer, as of channels. */
+const LARGEST_ENTRY = 1e100;
 
 /** @param shape what is expected; undefined: any number >= 1 */
 function readSignal(value: Signal, shape: readonly (number | undefined)[], field: string): ComplexArray {
@@ -224,8 +268,12 @@ function readSignal(value: Signal, shape: readonly (number | undefined)[], field
     throw new InputError(`${field}.data`, describe(data), `a Float64Array of ${size} numbers`);
   }
   for (let i = 0; i < size; i++) {
-    if (!Number.isFinite(data[i]))
-      throw new InputError(`${field}.data[${i}]`, `${data[i]}`, "a finite number");
+    if (Math.abs(data[i]!) <= LARGEST_ENTRY) continue;
+    throw new InputError(
+      `${field}.data[${i}]`,
+      `${data[i]}`,
+      `a finite number, at most ${LARGEST_ENTRY} in size`,
+    );
   }
   return array;
 }

@@ -11,7 +11,15 @@ import {
 import { ComplexStack } from "../linalg/index.ts";
 import { type ConverterOptions, checkConverter } from "./converters.ts";
 import type { AnalogDesign } from "./design.ts";
-import type { Gradient } from "./packing.ts";
+import {
+  checkDeviation,
+  type Gradient,
+  isSilent,
+  LARGEST_SCALE,
+  LARGEST_SYMBOL,
+  tooLoud,
+  usableScale,
+} from "./packing.ts";
 import { checkWeights } from "./weights.ts";
 
 /** What a device tells the server before a round: its overhead, two scalars and a length. */
@@ -35,7 +43,10 @@ export interface RoundPlan {
   readonly symbols: number;
   readonly packMean: number;
   readonly packScale: number;
-  /** R_kk, power of each device's symbols: the diagonal of R. The server cannot know the rest of R. */
+  /**
+   * R_kk, power of each device's symbols: the diagonal of R. The server cannot know the rest of R. 0 for a device that
+   * the design silences and whose symbols are too large to be squared.
+   */
   readonly powers: readonly number[];
   /** Of the interleaving and the signs. */
   readonly seed: number;
@@ -85,7 +96,7 @@ const MOST_ENTRIES = 2 ** 31;
  * Length, mean and rms deviation of one gradient, on the device. Deviations from the device's own mean, not the mean
  * of its squares: that would lose the digits of gradients with a large mean.
  *
- * @throws InputError on gradients that are empty, or entries that are NaN or infinite.
+ * @throws InputError on gradients that are empty, or entries that are NaN, infinite or more than 1e300 from the mean.
  */
 export function gradientStatistics(gradient: Gradient): GradientStatistics {
   const list = checkNumbers(gradient, "gradient");
@@ -100,6 +111,7 @@ export function gradientStatistics(gradient: Gradient): GradientStatistics {
   // in units of the largest deviation, so that squares neither overflow nor vanish
   let unit = 0;
   for (let i = 0; i < entries; i++) unit = Math.max(unit, Math.abs(list[i]! - mean));
+  checkDeviation(unit, "gradient");
   let sum = 0;
   if (unit > 0) for (let i = 0; i < entries; i++) sum += ((list[i]! - mean) / unit) ** 2;
   return { entries, mean, deviation: unit * Math.sqrt(sum / entries) };
@@ -119,12 +131,15 @@ export function planRound(options: RoundOptions): RoundPlan {
     throw new InputError("statistics", describe(statistics), `${devices}, one per device`);
   }
   const weights = checkWeights(options.weights ?? design.weights, devices);
-  const entries = statistics[0]!.entries;
+  // by the name that the option has (requiredPrefix tells what a channel needs)
+  if (level === "time") checkInteger(options.prefix, "prefix", 0, subcarriers);
+  let entries = 0;
   let mean = 0;
   statistics.forEach((one, k) => {
     const field = `statistics[${k}]`;
     checkOptions(one, field, ["entries", "mean", "deviation"]);
     checkInteger(one.entries, `${field}.entries`, 1, MOST_ENTRIES);
+    if (k === 0) entries = one.entries;
     if (one.entries !== entries) {
       throw new InputError(`${field}.entries`, `${one.entries}`, `${entries}, as in statistics[0]`);
     }
@@ -132,7 +147,19 @@ export function planRound(options: RoundOptions): RoundPlan {
     mean += weights[k]! * checkNumber(one.mean, `${field}.mean`);
   });
   const spreads = statistics.map(({ deviation, mean: own }) => Math.hypot(deviation, own - mean));
-  const scale = spreads.reduce((most, spread, k) => (weights[k]! > 0 ? Math.max(most, spread) : most), 0);
+  spreads.forEach((spread, k) => {
+    if (weights[k]! > 0) checkDeviation(spread, `statistics[${k}]`);
+  });
+  const scale = usableScale(
+    spreads.reduce((most, spread, k) => (weights[k]! > 0 ? Math.max(most, spread) : most), 0),
+  );
+  const size = design.transmit.data.length / devices;
+  const powers = spreads.map((spread, k) => {
+    const deviation = scale > 0 ? spread / scale : 0;
+    if (deviation <= LARGEST_SYMBOL) return deviation ** 2;
+    if (isSilent(design.transmit.data.subarray(k * size, (k + 1) * size))) return 0;
+    throw tooLoud(`statistics[${k}]`);
+  });
   return checkPlan({
     level,
     devices,
@@ -142,7 +169,7 @@ export function planRound(options: RoundOptions): RoundPlan {
     symbols: Math.ceil(entries / (2 * streams * subcarriers)),
     packMean: mean,
     packScale: scale,
-    powers: spreads.map((spread) => (scale > 0 ? (spread / scale) ** 2 : 0)),
+    powers,
     seed: checkSeed(options.seed),
     ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
     ...converter("transmitConverter", options.transmitConverter),
@@ -196,8 +223,8 @@ export function checkPlan(plan: RoundPlan): RoundPlan {
   const symbols = Math.ceil(entries / (2 * streams * subcarriers));
   checkInteger(plan.symbols, "plan.symbols", symbols, symbols);
   checkNumber(plan.packMean, "plan.packMean");
-  checkNumber(plan.packScale, "plan.packScale", 0);
-  checkNumbers(plan.powers, "plan.powers", devices, 0);
+  checkNumber(plan.packScale, "plan.packScale", 0, LARGEST_SCALE);
+  checkNumbers(plan.powers, "plan.powers", devices, 0, LARGEST_SYMBOL ** 2);
   checkSeed(plan.seed, "plan.seed");
   for (const name of timeNames) {
     if (plan.level === "subcarrier" && plan[name] !== undefined) {

@@ -12,7 +12,9 @@ import type { SynchronisationError } from "./synchronisation.ts";
  *
  * and every other coupling C_{k m j m'} (see {@link deviceCoupling}) brings symbols that are uncorrelated with it, by
  * the random signs. Its products are averaged over the symbols of the round. Converters enter as linear gains and
- * noise ({@link converterEffects}), an approximation. O(K^2 M^2 S^2) where symbols disturb each other, else O(K^2 M S^2).
+ * noise ({@link converterEffects}), an approximation. O(K^2 M S^2) where symbols do
+ * not disturb each other; else O(K M^2 S (L N_t + S N_t + K S)) with L taps that outlast the prefix, or all of them after
+ * a frequency offset: M^3 for channels of M taps.
  */
 export function waveformProfile(round: WaveformRound): ErrorProfile {
   const { channel, design, weights, noiseVariance, waveform, errors, symbols } = round;

@@ -39,6 +39,9 @@ export interface WaveformReport {
   readonly peakToAverageDb: number;
 }
 
+/** A device whose samples stay below this share of the reference of its converters has nothing to send. */
+export const SILENCE = 1e-100;
+
 const waveformNames = ["prefix", "transmitConverter", "receiveConverter", ...synchronisationNames] as const;
 
 /** A channel and a waveform, prepared for many rounds. */
@@ -107,7 +110,8 @@ export function transmitRms(
 }
 
 /**
- * What a device radiates: the samples of its symbols, converted if it has converters.
+ * What a device radiates: the samples of its symbols, converted if it has converters. Those have no level at 0; but a
+ * device that has nothing to send in the whole round leaves its amplifier off, and radiates zeros.
  *
  * @param out [samples, Nt]
  * @param carriers [N_sym, M, Nt]
@@ -128,7 +132,14 @@ export function radiate(
   watch?.(out);
   if (converter === undefined) return;
   const streams = transmit.length / (2 * ofdm.subcarriers * nt);
-  convert(out, nt, transmitRms(transmit, ofdm.subcarriers, nt, streams), converter);
+  const rms = transmitRms(transmit, ofdm.subcarriers, nt, streams);
+  let peak = 0;
+  for (let i = 0; i < out.length; i++) {
+    const size = Math.abs(out[i]!);
+    if (size > peak) peak = size;
+  }
+  if (peak > SILENCE * Math.max(...rms)) convert(out, nt, rms, converter);
+  else out.fill(0);
 }
 
 /**

@@ -36,6 +36,11 @@ export function logAxis(title: string, values: readonly number[], snap = true): 
   const labelled = decadeTicks(bottom, top, named)
     .filter(inside)
     .filter((tick) => span <= 1.6 || Math.round(Math.log10(tick)) % every === 0);
+  // less than a third of a decade may hold none of these: there the round numbers of a linear axis
+  if (labelled.length < 3) {
+    const round = roundTicks(bottom, top, top - bottom).filter(inside);
+    return { title, log: true, domain: [bottom, top], ticks: round, labels: textOf(round) };
+  }
   const powers = span > 1.6 && (bottom < 0.009 || top > 9999);
   const labels = new Map(labelled.map((tick) => [tick, powers ? powerLabel(tick) : String(tick)]));
   const all = [...new Set([...ticks, ...labelled])].sort((a, b) => a - b);
@@ -49,8 +54,11 @@ export function above(bottom: number, axis: Axis): Axis {
 
 /** Ticks at the given values, all of them named. */
 export function labelled(ticks: readonly number[]): Pick<Axis, "ticks" | "labels"> {
-  return { ticks, labels: new Map(ticks.map((tick) => [tick, signed(tick)])) };
+  return { ticks, labels: textOf(ticks) };
 }
+
+const textOf = (ticks: readonly number[]): Map<number, string> =>
+  new Map(ticks.map((tick) => [tick, signed(tick)]));
 
 /**
  * Ticks at the given values of a swept quantity; on a log axis they are the only ones.
@@ -79,14 +87,17 @@ export function linearAxis(title: string, values: readonly number[]): Axis {
   const low = Math.min(...values);
   const high = Math.max(...values);
   const span = Math.max(high - low, 1e-9);
+  const domain: [number, number] = [low - 0.04 * span, high + 0.04 * span];
+  return { title, log: false, domain, ...labelled(roundTicks(...domain, span)) };
+}
+
+/** Multiples of 1, 2, 5 or 10 times a power of ten between two numbers, at least about three in a span. */
+function roundTicks(from: number, to: number, span: number): number[] {
   const unit = 10 ** Math.floor(Math.log10(span / 3));
   const step = [5, 2, 1].map((factor) => factor * unit).find((width) => span / width >= 3) ?? unit;
-  const first = Math.ceil((low - 0.04 * span) / step);
-  const last = Math.floor((high + 0.04 * span) / step);
-  const ticks = Array.from({ length: last - first + 1 }, (_, i) =>
-    Number(((first + i) * step).toPrecision(12)),
-  );
-  return { title, log: false, domain: [low - 0.04 * span, high + 0.04 * span], ...labelled(ticks) };
+  const first = Math.ceil(from / step);
+  const last = Math.floor(to / step);
+  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
 /** The axis as Vega-Lite has it. */

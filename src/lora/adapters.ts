@@ -39,7 +39,8 @@ export interface AggregatedAdapter {
 
 /** Largest modulus of an entry: squared norms of products of factors must stay within double precision. */
 const largestEntry = 1e70;
-const largestSize = 2 ** 20;
+/** Largest dOut, dIn and rank. */
+export const largestSize: number = 2 ** 20;
 
 /** @throws InputError on sizes or ranks that are not whole numbers from 1 to 2^20. */
 export function checkShapes(layers: readonly LoraShape[]): readonly LoraShape[] {
@@ -63,10 +64,12 @@ export function checkShapes(layers: readonly LoraShape[]): readonly LoraShape[] 
 
 /** The entries of a factor. @throws InputError on another length, or an entry that is not finite or beyond 1e70. */
 export function checkFactor(value: FlatArray, field: string, rows: number, columns: number): FlatArray {
-  const isTyped = value instanceof Float64Array || value instanceof Float32Array;
   const expected = `${rows * columns} numbers, ${rows} x ${columns} row-major`;
-  if (!isTyped && !Array.isArray(value)) throw new InputError(field, describe(value), expected);
-  if (value.length !== rows * columns) throw new InputError(field, describe(value), expected);
+  if (!["Float64Array", "Float32Array"].includes(typedArrayName(value)) && !Array.isArray(value)) {
+    const kinds = "in a Float64Array, a Float32Array or an array of numbers";
+    throw new InputError(field, describeArray(value), `${expected}, ${kinds}`);
+  }
+  if (value.length !== rows * columns) throw new InputError(field, describeArray(value), expected);
   for (let i = 0; i < value.length; i++) {
     const entry = value[i];
     if (typeof entry === "number" && Math.abs(entry) <= largestEntry) continue;
@@ -114,7 +117,7 @@ export function checkRankedAdapter(
       const limit = largest ? `from 1 to ${most}` : ">= 1";
       throw new InputError(
         `${at}.loraB`,
-        describe(factors.loraB),
+        describeArray(factors.loraB),
         `${dOut} x r numbers with a rank r ${limit}`,
       );
     }
@@ -141,6 +144,18 @@ export function shares(weights: ArrayLike<number> | undefined, devices: number):
 export function checkAdapterList(adapters: readonly LoraAdapter[]): readonly LoraAdapter[] {
   if (Array.isArray(adapters) && adapters.length > 0) return adapters;
   throw new InputError("adapters", describe(adapters), "an array of adapters, one per device");
+}
+
+/** "Int32Array", say; "" for anything that is no typed array. Holds for those of other realms too. */
+function typedArrayName(value: unknown): string {
+  return ArrayBuffer.isView(value) ? Object.prototype.toString.call(value).slice(8, -1) : "";
+}
+
+/** As `describe`, with the name of a typed array. */
+function describeArray(value: unknown): string {
+  const name = typedArrayName(value);
+  const article = name.startsWith("Int") ? "an" : "a";
+  return name === "" ? describe(value) : describe(value).replace("an array", `${article} ${name}`);
 }
 
 function layersOf(adapter: LoraAdapter, field: string, shapes: readonly LoraShape[]): readonly LoraFactors[] {

@@ -34,9 +34,9 @@ export interface AdapterAggregationOptions<T extends Estimate = Estimate> {
   readonly layers: readonly LoraShape[];
   /** One per device. A frozen factor goes along as it is; in "padded", "stacked" and "product" ranks may differ. */
   readonly adapters: readonly LoraAdapter[];
-  /** w_k >= 0, scaled to sum 1. Default 1/K. A `send` must use the same. */
+  /** w_k >= 0, scaled to sum 1. Default 1/K. A `send` must use the same, and one that tells its weights is held to it. */
   readonly weights?: ArrayLike<number>;
-  /** Estimates sum_k w_k v_k; default: the sum itself. Not for "stacked". */
+  /** Estimates sum_k w_k v_k, at once (no Promise); default: the sum itself. Not for "stacked". */
   readonly send?: Send<T>;
   /** "alternating": the round, from 0; even rounds train loraB. */
   readonly round?: number;
@@ -107,7 +107,8 @@ const owners: { readonly [name: string]: readonly AggregationMode[] } = {
  * given rank and a residual. Derivations: docs/lora-aggregation.md.
  *
  * @throws InputError naming the factor (`adapters[2].layers[0].loraB`), on options of another mode, on frozen factors
- *   that differ, on `send` with "stacked": factors cannot be multiplied on the air, nor their products be had from sums.
+ *   that differ, on a `send` that returns a Promise or tells other weights, on `send` with "stacked": factors cannot be
+ *   multiplied on the air, nor their products be had from sums.
  */
 export function aggregateAdapters<T extends Estimate = Estimate>(
   options: AdapterAggregationOptions<T>,

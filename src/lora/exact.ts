@@ -1,5 +1,5 @@
 import { Matrix } from "ml-matrix";
-import { checkOptions, renameField } from "../core/index.ts";
+import { checkInteger, checkNumber, checkOptions, describe, InputError, renameField } from "../core/index.ts";
 import {
   type AggregatedAdapter,
   checkAdapterList,
@@ -9,6 +9,7 @@ import {
   type LoraFactors,
   type LoraShape,
   type LowRankFactors,
+  largestSize,
   shares,
 } from "./adapters.ts";
 import { type FactorSplit, matrixOf, splitProduct } from "./low-rank.ts";
@@ -126,25 +127,38 @@ export function aggregateProducts<T extends Estimate>(
 }
 
 /**
- * loraB loraA as dOut x dIn, row-major, times `scale` (alpha/rank, say). The rank is read off the lengths.
+ * loraB loraA as dOut x dIn, row-major, times `scale`: alpha/rank, or alpha/sqrt(rank) with rank-stabilised LoRA. The
+ * rank is read off the lengths.
  *
- * @throws InputError on factors of other lengths, or entries that are not finite.
+ * @throws InputError on factors of other lengths, entries or a scale that are not finite, or arguments in another order.
  */
 export function loraProduct(
   shape: Pick<LoraShape, "dOut" | "dIn">,
   factors: LoraFactors,
   scale = 1,
 ): Float64Array {
-  const { dOut, dIn } = shape;
+  checkObject(shape, "shape", "an object with dOut and dIn");
+  checkObject(factors, "factors", "an object with loraB and loraA");
+  if ("loraB" in shape) {
+    throw new InputError("shape", "factors", "an object with dOut and dIn; the factors come second");
+  }
+  const dOut = checkInteger(shape.dOut, "shape.dOut", 1, largestSize);
+  const dIn = checkInteger(shape.dIn, "shape.dIn", 1, largestSize);
+  checkNumber(scale, "scale");
   const product = new Float64Array(dOut * dIn);
   // a residual that vanished
-  if (factors.loraB.length === 0 && factors.loraA.length === 0) return product;
+  if (factors.loraB?.length === 0 && factors.loraA?.length === 0) return product;
   const [checked] = renameField(
-    (field) => field.replace(/^(adapter\.)?layers\[0\]/, (_, found) => (found ? "factors" : "shape")),
+    (field) => field.replace("adapter.layers[0]", "factors"),
     () => checkRankedAdapter({ layers: [factors] }, "adapter", checkShapes([{ dOut, dIn, rank: 1 }]), false),
   );
   addProduct(product, checked!, dOut, dIn, checked!.rank, scale);
   return product;
+}
+
+function checkObject(value: unknown, field: string, expected: string): void {
+  if (value !== null && typeof value === "object") return;
+  throw new InputError(field, describe(value), expected);
 }
 
 /** target += scale loraB loraA */

@@ -5,6 +5,7 @@ import {
   checkNumbers,
   checkOptions,
   checkPositive,
+  describe,
   InputError,
 } from "../core/index.ts";
 import {
@@ -61,6 +62,8 @@ export interface AdapterErrorInput extends FactorErrors {
   readonly adapter: LoraAdapter;
   /** alpha, so that layer l counts (alpha/rank_l)^2; without it the bare products are compared. */
   readonly alpha?: number;
+  /** What multiplies the product, of all layers or per layer, in the place of alpha/rank: alpha/sqrt(rank), say. */
+  readonly scale?: number | ArrayLike<number>;
   /** W_s per layer, where slots are renormalised: the errors of slot s are those of the link over W_s. */
   readonly slotWeights?: readonly ArrayLike<number>[];
 }
@@ -113,7 +116,7 @@ export function productError(input: ProductErrorInput): ProductError {
  * @throws InputError on factors that do not have the shapes, or values out of range.
  */
 export function adapterError(input: AdapterErrorInput): ProductError {
-  checkOptions(input, "adapterError", [...errorNames, "layers", "adapter", "alpha", "slotWeights"]);
+  checkOptions(input, "adapterError", [...errorNames, "layers", "adapter", "alpha", "scale", "slotWeights"]);
   const { varianceB, varianceA, gainB, gainA } = checkErrors(input);
   const shapes = checkShapes(input.layers);
   const factors = checkAdapter(input.adapter, "adapter", shapes);
@@ -121,11 +124,11 @@ export function adapterError(input: AdapterErrorInput): ProductError {
   if (held !== undefined && (!Array.isArray(held) || held.length !== shapes.length)) {
     throw new InputError("slotWeights", "another number of lists", `${shapes.length}, one per layer`);
   }
+  const scales = checkScales(input, shapes);
   const parts = [0, 0, 0, 0];
   shapes.forEach((shape, i) => {
     const { dOut, dIn, rank } = shape;
-    const scale2 =
-      input.alpha === undefined ? 1 : (checkNumber(input.alpha, "alpha", -largest, largest) / rank) ** 2;
+    const scale2 = scales[i]! ** 2;
     const weights = held && checkNumbers(held[i], `slotWeights[${i}]`, rank, 0, 1 + 1e-9);
     const energies = slotEnergies(shape, factors[i]!);
     parts[0]! += scale2 * (1 - gainB * gainA) ** 2 * productEnergy(shape, factors[i]!);
@@ -149,26 +152,35 @@ export function adapterError(input: AdapterErrorInput): ProductError {
  * (g - 1)(v - packMean) is taken off, v = sum_k w_k v_k: packScale^2 (omega - (1 - g)^2 w^T R w).
  *
  * @param aggregate of the link
- * @param options gain and the weights of the link (default 1/K)
- * @throws InputError on weights or a gain out of range.
+ * @param options gain and the weights of the link (default: those that the aggregate tells, else 1/K)
+ * @throws InputError on weights or a gain out of range, or no aggregate.
  */
 export function entryVariance(
-  aggregate: Pick<Aggregate, "packScale" | "correlation" | "distortion">,
+  aggregate: Pick<Aggregate, "packScale" | "correlation" | "distortion"> & {
+    readonly weights?: ArrayLike<number>;
+  },
   options: { readonly gain?: number; readonly weights?: ArrayLike<number> } = {},
 ): number {
   checkOptions(options, "entryVariance", ["gain", "weights"]);
   const lost = (1 - checkNumber(options.gain ?? 1, "gain")) ** 2;
-  const { packScale, correlation, distortion } = aggregate;
-  const w = shares(options.weights, correlation.length);
+  if (aggregate === null || typeof aggregate !== "object") {
+    throw new InputError("aggregate", describe(aggregate), "an aggregate of a link");
+  }
+  const packScale = checkNumber(aggregate.packScale, "aggregate.packScale", 0);
+  const measured = checkNumber(aggregate.distortion?.measured, "aggregate.distortion.measured");
+  const { correlation } = aggregate;
+  if (!Array.isArray(correlation)) {
+    throw new InputError("aggregate.correlation", describe(correlation), "K rows of K numbers");
+  }
+  const w = shares(options.weights ?? aggregate.weights, correlation.length);
   let common = 0;
   if (lost > 0) {
-    correlation.forEach((row, k) => {
-      row.forEach((moment, j) => {
-        common += w[k]! * w[j]! * moment;
-      });
+    correlation.forEach((list: unknown, k) => {
+      const row = checkNumbers(list, `aggregate.correlation[${k}]`, correlation.length);
+      for (let j = 0; j < row.length; j++) common += w[k]! * w[j]! * row[j]!;
     });
   }
-  return Math.max(0, packScale ** 2 * (distortion.measured - lost * common));
+  return Math.max(0, packScale ** 2 * (measured - lost * common));
 }
 
 /**
@@ -209,6 +221,18 @@ function checkErrors(input: FactorErrors): Required<FactorErrors> {
     gainB: checkNumber(input.gainB ?? 1, "gainB", -largest, largest),
     gainA: checkNumber(input.gainA ?? 1, "gainA", -largest, largest),
   };
+}
+
+/** What multiplies the product of every layer. */
+function checkScales({ alpha, scale }: AdapterErrorInput, shapes: readonly LoraShape[]): ArrayLike<number> {
+  if (alpha !== undefined) {
+    if (scale !== undefined) throw new InputError("scale", "a scale beside alpha", "one of the two");
+    const value = checkNumber(alpha, "alpha", -largest, largest);
+    return shapes.map(({ rank }) => value / rank);
+  }
+  if (typeof scale === "object") return checkNumbers(scale, "scale", shapes.length, -largest, largest);
+  const common = checkNumber(scale ?? 1, "scale", -largest, largest);
+  return shapes.map(() => common);
 }
 
 function withTotal(shrinkage: number, loraB: number, loraA: number, both: number): ProductError {

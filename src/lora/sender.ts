@@ -1,9 +1,15 @@
 import { checkNumbers, describe, InputError, renameField } from "../core/index.ts";
+import { shares } from "./adapters.ts";
 
 /** An estimate of a weighted sum of vectors, and whatever else the sender tells. */
 export interface Estimate {
   readonly estimate: ArrayLike<number>;
+  /** The weights that the sender used, where it tells: they must be those asked for, up to a common factor. */
+  readonly weights?: ArrayLike<number>;
 }
+
+/** Weights agree if their shares differ by less: rounding, also of weights that went through float32. */
+const weightTolerance = 1e-6;
 
 /** What is being sent. */
 export interface Transmission {
@@ -23,7 +29,7 @@ export type Send<T extends Estimate = Estimate> = (
 /** A sender that keeps what was returned. */
 export interface Link<T extends Estimate> {
   readonly transmissions: T[];
-  /** @throws InputError where `send` returns another length, or an entry that is not finite. */
+  /** @throws InputError where `send` returns another length, an entry that is not finite, other weights or a Promise. */
   sum(vectors: readonly Float64Array[], content: Transmission["content"]): Float64Array;
 }
 
@@ -41,11 +47,32 @@ export function sender<T extends Estimate>(send: Send<T> | undefined, weights: F
       if (sent === null || typeof sent !== "object") {
         throw new InputError("send", `${describe(sent)} returned`, "an object with an estimate");
       }
+      if (typeof (sent as { then?: unknown }).then === "function") {
+        const expected = "an estimate; use loraLayout and your own loop for asynchronous links";
+        throw new InputError("send", "a Promise", expected);
+      }
+      if (sent.weights !== undefined) checkSameWeights(sent.weights, weights);
       transmissions.push(sent);
       const check = (): ArrayLike<number> => checkNumbers(sent.estimate, "estimate", vectors[0]!.length);
       return Float64Array.from(renameField((field) => `send: ${field}`, check));
     },
   };
+}
+
+/** @throws InputError where a share w_k / sum_j w_j is another one. */
+function checkSameWeights(used: ArrayLike<number>, asked: Float64Array): void {
+  const own = renameField(
+    (field) => `send: ${field}`,
+    () => shares(used, asked.length),
+  );
+  asked.forEach((weight, k) => {
+    if (Math.abs(own[k]! - weight) <= weightTolerance) return;
+    throw new InputError(
+      `send: weights[${k}]`,
+      `${own[k]} of the sum`,
+      `${weight}: the weights of the link and those of aggregateAdapters (default 1/K) must agree`,
+    );
+  });
 }
 
 function weightedSum(vectors: readonly Float64Array[], weights: Float64Array): Float64Array {

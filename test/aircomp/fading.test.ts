@@ -21,8 +21,10 @@ const base = {
   seed: 5,
 } as const;
 const rician = { ...base, kFactorDb: 3, gains: [2, 0.5], receiveCorrelation: 0.6 } as const;
+const single = { devices: 1, subcarriers: 1, receiveAntennas: 1, transmitAntennas: 1, taps: 1 } as const;
 const coherences: [string, Coherence][] = [
   ["ar1", { model: "ar1", correlation: 0.8 }],
+  ["ar1 of alternating sign", { model: "ar1", correlation: -0.7 }],
   ["jakes", { model: "jakes", normalisedDoppler: 0.12, rounds: 12 }],
 ];
 
@@ -216,18 +218,23 @@ describe("limits", () => {
   });
 
   test.each([
-    [{ coherence: undefined }, /^channel.coherence: found undefined/],
-    [{ coherence: { model: "x" } }, /^channel.coherence.model: found "x"/],
-    [{ coherence: { model: "ar1" } }, /^channel.coherence.correlation: found undefined/],
+    [{ coherence: undefined }, /^coherence: found undefined/],
+    [{ coherence: { model: "x" } }, /^coherence.model: found "x"/],
+    [{ coherence: { model: "ar1" } }, /^coherence.correlation: found undefined/],
     [{ coherence: { model: "ar1", correlation: 1.1 } }, /correlation: found 1.1/],
     [
       { coherence: { model: "ar1", correlation: 1, normalisedDoppler: 1 } },
-      /coherence.correlation: found an unknown/,
+      /^coherence: found both correlation and normalisedDoppler/,
     ],
     [{ coherence: { model: "jakes", normalisedDoppler: 0.1 } }, /rounds: found undefined/],
     [
       { coherence: { model: "jakes", normalisedDoppler: 1e4, rounds: 1e9 } },
       /rounds: found 1000000000 rounds/,
+    ],
+    [
+      // one entry: there is room, but not in a reasonable time
+      { ...single, coherence: { model: "jakes", normalisedDoppler: 0.1, rounds: 200_000 } },
+      /rounds: found 200000 rounds .* expected fewer rounds, a lower Doppler .* at most 65536 scatterers/,
     ],
     [{ devices: 0 }, /^channel.devices/],
     [{ surprise: 1 }, /^channel.surprise: found an unknown option/],
@@ -243,6 +250,10 @@ describe("limits", () => {
     });
     expect(() => fading.at(3)).toThrow(/^round: found 3, expected a whole number from 0 to 2/);
     expect(() => fading.at(-1)).toThrow(/^round: found -1/);
+    const ar1 = fadingChannel({ ...base, coherence: { model: "ar1", correlation: 0.5 } });
+    expect(() => ar1.at(2 ** 24 + 1)).toThrow(
+      /^round: found 16777217, expected a whole number from 0 to 16777216/,
+    );
     expect(() => outdatedChannel(fading, 2, 1)).toThrow(/^used: found 1/);
   });
 });

@@ -11,7 +11,7 @@ import {
   overTheAirLink,
   rayleighChannel,
 } from "../../src/aircomp/index.ts";
-import { randomStream } from "../../src/core/index.ts";
+import { InputError, randomStream } from "../../src/core/index.ts";
 import { ComplexStack, multiplyConjugateLeft, pseudoInverse, scale } from "../../src/linalg/index.ts";
 import { beamformingProblem, gradients } from "../../src/testing/index.ts";
 import { handmade, random, randomDesign, runs, shares } from "./support.ts";
@@ -321,6 +321,107 @@ describe("inputs", () => {
       estimate.forEach((x, i) => {
         expect(Math.abs(x / factor - plain[i]!)).toBeLessThan(1e-12);
       });
+    }
+  });
+
+  test("entries of any size: finite results, or an error that names them", () => {
+    const silent = [0.5, 0, 0.5];
+    const quiet = designBeamformers({ ...problem, weights: silent });
+    const ideal = designBeamformers({ ...problem, scheme: "ideal" });
+    const digital = designBeamformers({ ...problem, scheme: "digital" });
+    const power = fc.integer({ min: -1080, max: 1023 });
+    const designs = fc.constantFrom(
+      { design, weights },
+      { design: quiet, weights: silent },
+      { design: ideal, weights },
+      { design: digital, weights: silent },
+    );
+    fc.assert(
+      fc.property(
+        fc.tuple(power, power, power),
+        fc.integer({ min: 1, max: 12 }),
+        designs,
+        fc.constantFrom("subcarrier", "time"),
+        fc.nat(999),
+        (powers, entries, chosen, level, seed) => {
+          const list = powers.map((p, k) =>
+            Float64Array.from({ length: entries }, (_, i) => 2 ** p * Math.cos(i + k + seed)),
+          );
+          const options = { ...link, ...chosen, gradients: list, seed };
+          let found: Aggregate;
+          try {
+            found = aggregateOverTheAir(
+              chosen.design.kind === "digital" ? options : { ...options, level: level as "time" },
+            );
+          } catch (error) {
+            expect(error).toBeInstanceOf(InputError);
+            expect(String((error as InputError).field)).toMatch(/^gradients/);
+            expect(Math.max(...powers)).toBeGreaterThan(996);
+            return;
+          }
+          const { estimate, correlation, distortion, packScale, expectedSquaredError } = found;
+          for (const x of [...estimate, ...correlation.flat(), ...Object.values(distortion), packScale]) {
+            expect(Number.isFinite(x)).toBe(true);
+          }
+          expect(expectedSquaredError).toBeGreaterThanOrEqual(0);
+        },
+      ),
+      runs(400),
+    );
+  });
+
+  test("next to nothing is nothing; too much is refused", () => {
+    const run = (sizes: readonly number[], more: object = {}): Aggregate =>
+      aggregateOverTheAir({
+        ...link,
+        ...more,
+        gradients: sizes.map((x) => [x, -x, 0]),
+        seed: 1,
+      });
+    for (const size of [5e-324, 1e-310, 1e-301]) {
+      const { estimate, packScale, distortion } = run([size, -size, size]);
+      expect(packScale).toBe(0);
+      expect(distortion.realised).toBe(0);
+      for (const x of estimate) expect(Math.abs(x)).toBeLessThan(1e-300);
+    }
+    expect(() => run([1, 1e301, 1])).toThrow(
+      /^gradients\[1\]: found entries far from the weighted mean, expected at most 1e\+?300 from it/,
+    );
+    expect(() => aggregateOverTheAir({ ...link, gradients: [[1.7e308], [-1.7e308], [0]], seed: 1 })).toThrow(
+      /^gradients\[0\]/,
+    );
+    // heard although its weight is 0: it would disturb the others without limit
+    expect(() => run([1, 1e120, 1], { weights: [0.5, 0, 0.5] })).toThrow(
+      /^gradients\[1\]: found deviations of more than 1e\+?100 packScale/,
+    );
+    expect(run([1e200, 2e200, 1e200]).expectedSquaredError).toBe(Number.POSITIVE_INFINITY);
+    const ideal = designBeamformers({ ...problem, scheme: "ideal" });
+    expect(run([1e200, 2e200, 1e200], { design: ideal }).expectedSquaredError).toBe(0);
+  });
+
+  test("a silent device may have entries of any size", () => {
+    const silent = [0.5, 0, 0.5];
+    const own = designBeamformers({ ...problem, weights: silent });
+    for (const level of ["subcarrier", "time"] as const) {
+      const run = (size: number, rest: number) =>
+        aggregateOverTheAir({
+          ...link,
+          design: own,
+          weights: silent,
+          level,
+          gradients: [
+            [rest, -rest, 0],
+            [size, -size, 0],
+            [0, rest, rest],
+          ],
+          seed: 1,
+        });
+      const expected = run(0, 1);
+      for (const size of [1e120, 1e200, 1e308]) {
+        expect(run(size, 1).estimate).toEqual(expected.estimate);
+        expect(run(size, 1).distortion).toEqual(expected.distortion);
+        expect(run(size, 2 ** -660).distortion.measured).toBeCloseTo(expected.distortion.measured, 12);
+      }
     }
   });
 

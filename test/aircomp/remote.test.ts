@@ -13,6 +13,7 @@ import {
   requiredPrefix,
   superposeSignals,
 } from "../../src/aircomp/index.ts";
+import { InputError } from "../../src/core/index.ts";
 import { normalGradients, squaredError } from "./link-support.ts";
 import { randomDesign, runs } from "./support.ts";
 
@@ -118,6 +119,69 @@ describe("encode, the medium, decode", () => {
     });
   });
 
+  test("gradients of any size: the same as the link, or an error that names what is too large", () => {
+    const power = fc.integer({ min: -1080, max: 1023 });
+    fc.assert(
+      fc.property(
+        sizes,
+        fc.array(power, { minLength: 4, maxLength: 4 }),
+        fc.boolean(),
+        (size, powers, time) => {
+          const { gradients: plain, ...link } = setting(size);
+          const gradients = plain.map((g, k) => g.map((x) => 2 ** powers[k]! * x));
+          const design = { ...link.design, transmit: link.design.transmit.clone() };
+          const beam = design.transmit.data.length / size.devices;
+          link.weights.forEach((w, k) => {
+            if (w === 0 && size.seed % 2 === 0) design.transmit.data.fill(0, k * beam, (k + 1) * beam);
+          });
+          const prefix = Math.min(size.subcarriers, requiredPrefix(link.channel));
+          const waveform = time ? ({ level: "time", prefix } as const) : {};
+          try {
+            const plan = planRound({
+              statistics: gradients.map(gradientStatistics),
+              design,
+              weights: link.weights,
+              seed: link.seed,
+              ...waveform,
+            });
+            const signals = gradients.map((gradient, k) =>
+              encode({ plan, gradient, transmit: deviceBeamformers(design, k) }),
+            );
+            const received = superposeSignals({ plan, signals, channel: link.channel, noiseVariance: 0.5 });
+            const estimate = decode({ plan, received, receive: design.receive });
+            const correlation = measuredCorrelation(plan, gradients);
+            for (const x of [...estimate, ...correlation.flat(), ...plan.powers, plan.packScale]) {
+              expect(Number.isFinite(x)).toBe(true);
+            }
+          } catch (error) {
+            expect(error).toBeInstanceOf(InputError);
+            // entries near the end of the doubles, or a device of weight 0 that is heard
+            const heard = size.seed % 2 === 1 && link.weights.includes(0);
+            expect(heard || Math.max(...powers) > 980).toBe(true);
+          }
+        },
+      ),
+      runs(300),
+    );
+  });
+
+  test("a plan with next to no scale sends nothing", () => {
+    const { gradients, ...link } = setting({
+      devices: 2,
+      subcarriers: 2,
+      receiveAntennas: 2,
+      transmitAntennas: 1,
+      taps: 1,
+      seed: 5,
+    });
+    const statistics = gradients.map(gradientStatistics);
+    const plan = { ...planRound({ statistics, design: link.design, seed: 1 }), packScale: 1e-310 };
+    const gradient = gradients[0]!;
+    const signal = encode({ plan, gradient, transmit: deviceBeamformers(link.design, 0) });
+    expect(signal.data.every((x) => x === 0)).toBe(true);
+    expect(measuredCorrelation(plan, gradients).flat()).toEqual([0, 0, 0, 0]);
+  });
+
   test("statistics of gradients of any size", () => {
     for (const factor of [1, 2 ** 660, 2 ** -660]) {
       const { entries, mean, deviation } = gradientStatistics([1, 2, 3, 6].map((x) => factor * x));
@@ -157,15 +221,63 @@ describe("inputs of the round", () => {
       /^statistics: found/,
     ],
     [
+      "no statistics of a device",
+      () => planRound({ statistics: [null as never, statistics[1]!], design, seed }),
+      /^statistics\[0\]: found null, expected an object/,
+    ],
+    [
+      "deviations that leave no room",
+      () =>
+        planRound({ statistics: [{ ...statistics[0]!, deviation: 1e301 }, statistics[1]!], design, seed }),
+      /^statistics\[0\]: found entries far from the weighted mean/,
+    ],
+    [
+      "deviations that leave no room, on the device",
+      () => gradientStatistics([1.7e308, -1.7e308]),
+      /^gradient: found entries far/,
+    ],
+    [
+      "a loud device of weight 0 that is heard",
+      () =>
+        planRound({
+          statistics: [statistics[0]!, { ...statistics[1]!, deviation: 1e200 }],
+          weights: [1, 0],
+          design,
+          seed,
+        }),
+      /^statistics\[1\]: found deviations of more than 1e\+?100 packScale/,
+    ],
+    [
+      "a gradient that is not the one of the plan",
+      () => encode({ plan, gradient: gradient.map((x) => 1e200 * x), transmit }),
+      /^gradient: found deviations of more than 1e\+?100 packScale/,
+    ],
+    [
+      "samples that cannot be squared",
+      () =>
+        decode({
+          plan,
+          received: { shape: received.shape, data: received.data.map(() => 1e155) },
+          receive,
+        }),
+      /^received.data\[0\]: found 1e\+155, expected a finite number, at most 1e\+100 in size/,
+    ],
+    [
+      "an estimate that overflows",
+      () =>
+        decode({
+          plan: { ...plan, packScale: 1e299 },
+          received: { shape: received.shape, data: received.data.map(() => 1e90) },
+          receive,
+        }),
+      /^received: found samples whose estimate overflows/,
+    ],
+    [
       "lengths that differ",
       () => planRound({ statistics: [statistics[0]!, { ...statistics[1]!, entries: 3 }], design, seed }),
       /^statistics\[1\].entries: found 3/,
     ],
-    [
-      "no prefix",
-      () => planRound({ statistics, design, seed, level: "time" }),
-      /^plan.prefix: found undefined/,
-    ],
+    ["no prefix", () => planRound({ statistics, design, seed, level: "time" }), /^prefix: found undefined/],
     [
       "a waveform without samples",
       () => planRound({ statistics, design, seed, prefix: 1 }),
@@ -232,4 +344,26 @@ describe("inputs of the round", () => {
   ])("refuses %s", (_, run, message) => {
     expect(run).toThrow(message);
   });
+});
+
+test("a gradient of more power than was told is refused, whatever the scale", () => {
+  const channel = rayleighChannel({
+    devices: 2,
+    subcarriers: 4,
+    receiveAntennas: 2,
+    transmitAntennas: 2,
+    seed: 1,
+  });
+  const design = randomDesign(
+    { channel, streams: 1, power: [1, 1], noiseVariance: 1, weights: [0.5, 0.5] },
+    1,
+  );
+  const gradients = normalGradients(40, 2, 3);
+  const plan = planRound({ statistics: gradients.map(gradientStatistics), design, seed: 1 });
+  const transmit = deviceBeamformers(design, 0);
+  expect(() => encode({ plan, gradient: gradients[0]!, transmit })).not.toThrow();
+  for (const factor of [1.5, 1000]) {
+    const gradient = gradients[0]!.map((value) => factor * value);
+    expect(() => encode({ plan, gradient, transmit })).toThrow(/^gradient: found symbols of power/);
+  }
 });

@@ -105,11 +105,8 @@ const small = (() => {
 
 describe("zero forcing without noise", () => {
   test("is the exact weighted mean to 1e-10 at both levels", () => {
-    const shape = sizes.filter(
-      ({ receiveAntennas, transmitAntennas }) => receiveAntennas * transmitAntennas > 0,
-    );
     fc.assert(
-      fc.property(shape, fc.nat(99), (size, more) => {
+      fc.property(sizes, fc.nat(99), (size, more) => {
         const channel = rayleighChannel(size);
         const streams = Math.min(size.receiveAntennas, size.transmitAntennas, 2);
         const weights = Array.from({ length: size.devices }, (_, k) => 1 + k);

@@ -21,6 +21,24 @@ describe("axes", () => {
   it("name single steps on short ones", () => {
     expect([...logAxis("y", [1, 3]).labels.values()]).toEqual(["1", "1.5", "2", "3"]);
     expect([...logAxis("y", [0.03, 0.3]).labels.values()]).toEqual(["0.05", "0.1", "0.2"]);
+    // a short axis that none of the usual ticks is on
+    expect([...logAxis("y", [1.78, 1.9], false).labels.values()]).toEqual([
+      "1.78",
+      "1.8",
+      "1.82",
+      "1.84",
+      "1.86",
+      "1.88",
+      "1.9",
+    ]);
+    expect([...logAxis("y", [6.58, 7.62], false).labels.values()]).toEqual([
+      "6.6",
+      "6.8",
+      "7",
+      "7.2",
+      "7.4",
+      "7.6",
+    ]);
   });
 
   it("stand a single value, and name the ticks that they are given", () => {

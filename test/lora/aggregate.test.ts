@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InputError, randomStream } from "../../src/core/index.ts";
@@ -21,15 +22,17 @@ function sharing(adapters: readonly LoraAdapter[], factor: "loraB" | "loraA"): L
   }));
 }
 
-function field(options: AdapterAggregationOptions): string {
+function refusal(options: AdapterAggregationOptions): InputError {
   try {
     aggregateAdapters(options);
   } catch (error) {
-    if (error instanceof InputError) return error.field;
+    if (error instanceof InputError) return error;
     throw error;
   }
-  return "nothing thrown";
+  throw new Error("nothing thrown");
 }
+
+const field = (options: AdapterAggregationOptions): string => refusal(options).field;
 
 describe("separate means", () => {
   test("are weighted means of each factor; padding equal ranks changes nothing", () => {
@@ -337,4 +340,79 @@ describe("every mode", () => {
     expect(field({ ...base, perFactor: 1 as never })).toBe("perFactor");
     expect(field({ ...base, factor: 1 } as never)).toBe("aggregateAdapters.factor");
   });
+
+  test("names the kind of an array that holds no factors, and takes those of another realm", () => {
+    const layers = [{ dOut: 4, dIn: 4, rank: 4 }];
+    const good = new Float32Array(16);
+    const wrong: [unknown, string][] = [
+      [new Int32Array(16), "an Int32Array of 16 entries"],
+      [new Uint8Array(16), "a Uint8Array of 16 entries"],
+      [new BigInt64Array(16), "a BigInt64Array of 16 entries"],
+      [new DataView(new ArrayBuffer(16)), "a DataView of 16 entries"],
+      ["1234", '"1234"'],
+    ];
+    for (const [loraA, found] of wrong) {
+      const error = refusal({
+        mode: "joint",
+        layers,
+        adapters: [{ layers: [{ loraB: good, loraA } as never] }],
+      });
+      expect(error.field).toBe("adapters[0].layers[0].loraA");
+      expect(error.found).toBe(found);
+      expect(error.expected).toBe(
+        "16 numbers, 4 x 4 row-major, in a Float64Array, a Float32Array or an array of numbers",
+      );
+    }
+    const short = refusal({
+      mode: "padded",
+      layers,
+      adapters: [{ layers: [{ loraB: new Int16Array(3), loraA: good } as never] }],
+    });
+    expect(short.found).toBe("an Int16Array of 3 entries");
+    const foreign = runInNewContext("new Float32Array(16).fill(2)") as Float32Array;
+    expect(foreign instanceof Float32Array).toBe(false);
+    const own = { loraB: foreign, loraA: good };
+    const { adapter } = aggregateAdapters({ mode: "joint", layers, adapters: [{ layers: [own] }] });
+    expect(adapter.layers[0]!.loraB).toEqual(new Float64Array(16).fill(2));
+  });
+
+  test("refuses a Promise and says what to do", () => {
+    const layers = [{ dOut: 1, dIn: 1, rank: 1 }];
+    const adapters = [{ layers: [{ loraB: [1], loraA: [2] }] }];
+    const send = async (): Promise<{ estimate: number[] }> => ({ estimate: [1, 2] });
+    const error = refusal({ mode: "joint", layers, adapters, send: send as never });
+    expect(error.message).toBe(
+      "send: found a Promise, expected an estimate; use loraLayout and your own loop for asynchronous links",
+    );
+  });
+
+  test.each(["joint", "loraB", "padded", "product"] as const)(
+    "%s: weights that a sender tells must be those that were asked for, up to a factor",
+    (mode) => {
+      const layers = [{ dOut: 1, dIn: 1, rank: 1 }];
+      const adapters = [1, 3].map((b) => ({ layers: [{ loraB: [b], loraA: [2] }] }));
+      const options = (used: unknown, weights?: readonly number[]): AdapterAggregationOptions => ({
+        mode,
+        layers,
+        adapters,
+        ...(mode === "padded" ? { slots: "renormalised" as const, perFactor: true } : {}),
+        ...(weights === undefined ? {} : { weights }),
+        send: (vectors) => ({ estimate: vectors[0]!, weights: used as ArrayLike<number> }),
+      });
+      const agreeing = [
+        options([0.5, 0.5]),
+        options([7, 7]),
+        options(Float32Array.of(0.1, 0.2), [1, 2]),
+        options(undefined, [1, 2]),
+      ];
+      for (const agreed of agreeing) expect(() => aggregateAdapters(agreed)).not.toThrow();
+      const error = refusal(options([0.25, 0.75]));
+      expect(error.field).toBe("send: weights[0]");
+      expect(error.message).toContain("found 0.25 of the sum, expected 0.5: the weights of the link");
+      expect(field(options([0.5, 0.5], [1, 2]))).toBe("send: weights[0]");
+      expect(field(options([1, 1, 1]))).toBe("send: weights");
+      expect(field(options([1, Number.NaN]))).toBe("send: weights[1]");
+      expect(field(options(null))).toBe("send: weights");
+    },
+  );
 });

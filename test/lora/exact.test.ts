@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { Matrix, SingularValueDecomposition } from "ml-matrix";
 import { describe, expect, test } from "vitest";
-import { randomStream } from "../../src/core/index.ts";
+import { InputError, randomStream } from "../../src/core/index.ts";
 import { fromParts, svd } from "../../src/linalg/index.ts";
 import {
   aggregateAdapters,
@@ -271,4 +271,34 @@ describe("the exact sum of products", () => {
     const w = add(product(shape, result.adapter.layers[0]!), loraProduct(shape, result.residuals![0]!));
     expect(distance(w, estimate)).toBeLessThan(1e-13);
   });
+});
+
+test("loraProduct names wrong arguments, also swapped ones", () => {
+  const shape = { dOut: 2, dIn: 2 };
+  const factors = { loraB: [1, 2], loraA: [3, 4] };
+  const refusalOf = (...args: unknown[]): string => {
+    try {
+      (loraProduct as (...list: unknown[]) => unknown)(...args);
+    } catch (error) {
+      if (error instanceof InputError) return error.message;
+      throw error;
+    }
+    return "nothing thrown";
+  };
+  expect([...loraProduct({ ...shape, rank: 1, name: "query" } as typeof shape, factors, 0.5)]).toEqual([
+    1.5, 2, 3, 4,
+  ]);
+  expect(refusalOf(factors, shape)).toMatch(/^shape: found factors, expected .* the factors come second$/);
+  expect(refusalOf(null, factors)).toMatch(/^shape: found null/);
+  expect(refusalOf(undefined, factors)).toMatch(/^shape: found undefined/);
+  expect(refusalOf({ dOut: 2 }, factors)).toMatch(/^shape\.dIn: found undefined/);
+  expect(refusalOf({ ...shape, dOut: Number.NaN }, { loraB: [], loraA: [] })).toMatch(
+    /^shape\.dOut: found NaN/,
+  );
+  expect(refusalOf(shape, null)).toMatch(/^factors: found null/);
+  expect(refusalOf(shape)).toMatch(/^factors: found undefined/);
+  expect(refusalOf(shape, {})).toMatch(/^factors\.loraB: found undefined/);
+  expect(refusalOf(shape, { loraB: [1, 2], loraA: null })).toMatch(/^factors\.loraA: found null/);
+  expect(refusalOf(shape, { loraB: [], loraA: null })).toMatch(/^factors\.loraB: found an array of 0/);
+  expect(refusalOf(shape, factors, Number.NaN)).toMatch(/^scale: found NaN/);
 });

@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Aggregate } from "../../src/aircomp/index.ts";
 import { InputError, randomStream } from "../../src/core/index.ts";
 import {
   adapterError,
   aggregateAdapters,
   balancedScale,
+  entryVariance,
   type FactorErrors,
   type LoraShape,
   productError,
@@ -243,5 +245,84 @@ describe("balancedScale", () => {
     const energies = norm(own.layers[0]!.loraB) ** 2 * norm(own.layers[0]!.loraA) ** 2;
     const expected = (energies * (3 + 2) ** 2) / (2 * 13) / shape.rank ** 2;
     expect(firstOrder([shape], own, c)).toBeCloseTo(expected, 10);
+  });
+});
+
+describe("adapterError with a scale", () => {
+  const layers = [
+    { dOut: 4, dIn: 3, rank: 2 },
+    { dOut: 2, dIn: 5, rank: 1 },
+  ];
+  const stream = randomStream(9, "scales");
+  const adapter = { layers: layers.map((shape) => randomFactors(shape, shape.rank, stream)) };
+  const errors = { varianceB: 0.2, varianceA: 0.3, gainB: 0.9 };
+
+  test("per layer it is alpha/rank where it is that, and counts squared in every layer", () => {
+    const base = { ...errors, layers, adapter };
+    const perLayer = adapterError({ ...base, scale: layers.map(({ rank }) => 16 / rank) });
+    expect(perLayer).toEqual(adapterError({ ...base, alpha: 16 }));
+    const single = layers.map((shape, i) =>
+      adapterError({ ...errors, layers: [shape], adapter: { layers: [adapter.layers[i]!] } }),
+    );
+    // rank-stabilised: alpha/sqrt(rank)
+    const stabilised = adapterError({ ...base, scale: layers.map(({ rank }) => 16 / Math.sqrt(rank)) });
+    for (const part of ["total", "shrinkage", "loraB", "loraA", "both"] as const) {
+      expect(stabilised[part]).toBeCloseTo((256 / 2) * single[0]![part] + 256 * single[1]![part], 9);
+    }
+    const common = adapterError({ ...base, scale: 3 });
+    expect(common.total).toBeCloseTo(9 * adapterError(base).total, 10);
+  });
+
+  test("refuses both, another number of layers, and what is no number", () => {
+    const refused = (more: object): string => {
+      try {
+        adapterError({ ...errors, layers, adapter, ...more });
+      } catch (error) {
+        if (error instanceof InputError) return error.field;
+        throw error;
+      }
+      return "nothing thrown";
+    };
+    expect(refused({ alpha: 1, scale: 1 })).toBe("scale");
+    expect(refused({ scale: [1] })).toBe("scale");
+    expect(refused({ scale: [1, Number.NaN] })).toBe("scale[1]");
+    expect(refused({ scale: "16" })).toBe("scale");
+    expect(refused({ scale: null })).toBe("scale");
+  });
+});
+
+describe("entryVariance", () => {
+  const correlation = [
+    [1, 0.5],
+    [0.5, 0.25],
+  ];
+  const aggregate = { packScale: 2, correlation, distortion: { measured: 3 } } as never as Aggregate;
+
+  test("takes off what the gain explains, for the weights of the options, of the aggregate, or 1/K", () => {
+    const explained = (w: readonly number[]): number => (w[0]! + w[1]! / 2) ** 2;
+    const at = (more: object, options: object = {}): number =>
+      entryVariance({ ...aggregate, ...more }, { gain: 0.5, ...options });
+    const expected = (w: readonly number[]): number => 4 * (3 - 0.25 * explained(w));
+    expect(at({})).toBeCloseTo(expected([0.5, 0.5]), 14);
+    expect(at({ weights: [0.2, 0.8] })).toBeCloseTo(expected([0.2, 0.8]), 14);
+    expect(at({ weights: [0.2, 0.8] }, { weights: [3, 1] })).toBeCloseTo(expected([0.75, 0.25]), 14);
+  });
+
+  test("names what is missing of an aggregate", () => {
+    const refused = (value: unknown): string => {
+      try {
+        entryVariance(value as Aggregate, { gain: 0.5 });
+      } catch (error) {
+        if (error instanceof InputError) return error.field;
+        throw error;
+      }
+      return "nothing thrown";
+    };
+    expect(refused({})).toBe("aggregate.packScale");
+    expect(refused(null)).toBe("aggregate");
+    expect(refused({ packScale: 1 })).toBe("aggregate.distortion.measured");
+    expect(refused({ ...aggregate, correlation: undefined })).toBe("aggregate.correlation");
+    expect(refused({ ...aggregate, correlation: [[1], [1]] })).toBe("aggregate.correlation[0]");
+    expect(refused({ ...aggregate, correlation: [null, null] })).toBe("aggregate.correlation[0]");
   });
 });
