@@ -42,7 +42,7 @@ export interface GapMinimum {
   readonly form: BoundForm;
   /** The LoRA rank; the largest one, with ranks per layer. */
   readonly rank: number;
-  /** With `lora.ranks` "per-layer": for every entry of `lora.layers` the ranks of its copies, descending. */
+  /** With `lora.ranks` "per-layer": for every entry of `lora.layers` the ranks of its copies, descending; none if private. */
   readonly layerRanks?: readonly (readonly number[])[];
   /**
    * The bound. Forms "pl" and "quadratic": on the expected loss after the last round less the least one, in the unit of the
@@ -58,6 +58,13 @@ export interface GapMinimum {
   readonly distortionCap: number;
   /** Both on the drawn channel, where the design saw an estimate of it. */
   readonly onTrueChannel?: { readonly distortion: number; readonly cap: number };
+  /** Seconds of a round at the chosen rank: N_sym T_s and the computation. */
+  readonly delay: number;
+  /**
+   * What each device radiates in a round, N_sym T_s sum_m ||B_km||_F^2 for symbols of unit power, at most `energyPerRound`: in
+   * units of the noise variance times seconds, J where that is in W. Digital designs use their budget, ideal ones nothing.
+   */
+  readonly energy: readonly number[];
   readonly contraction: number;
   readonly design: BeamformerDesign;
   /**

@@ -56,7 +56,15 @@ export {
 } from "./layer-ranks.ts";
 export { minimizeOptimalityGap, rankDistortion } from "./minimize.ts";
 export { type GapInput, type GapResult, type GapTerms, optimalityGap } from "./optimality-gap.ts";
-export { type LoraLayer, ofdmSymbols, payloadEntries, symbolPower, type TrainedFactors } from "./payload.ts";
+export {
+  type LoraLayer,
+  ofdmSymbols,
+  type PayloadPlan,
+  payloadEntries,
+  type SharedTensor,
+  symbolPower,
+  type TrainedFactors,
+} from "./payload.ts";
 export { type QuadraticGapInput, quadraticGap } from "./quadratic-gap.ts";
 export {
   backtrackingSearch,

@@ -2,7 +2,7 @@ import { type LinkSpec, linkOptions, type Scheme } from "../aircomp/index.ts";
 import { InputError, parseInput, renameField } from "../core/index.ts";
 import { type LayerRankFrontier, layerRankFrontier } from "./layer-ranks.ts";
 import { type GapResult, optimalityGap } from "./optimality-gap.ts";
-import { payloadEntries, symbolPower } from "./payload.ts";
+import { payloadEntries, sharedField, sharedLayers, symbolPower, tensorEntries } from "./payload.ts";
 import { type RankPayload, type RankProblem, rankProblem } from "./scenario.ts";
 import { type Scenario, scenarioSchema } from "./scenario-schema.ts";
 import { singularValues } from "./spectrum.ts";
@@ -17,7 +17,7 @@ export interface LayerProblem extends RankProblem {
   readonly largestRank: number;
   /** The smallest n above this one with a smaller residual; undefined beyond `maxRank`. */
   candidateAbove(symbols: number): number | undefined;
-  /** r_l: per layer, the ranks of its copies. */
+  /** r_l: per layer, the ranks of its copies; none for a private layer. */
   ranksAt(symbols: number): readonly (readonly number[])[];
   /** The smallest bound of any n in from..to with a distortion of at least this. */
   leastGap(from: number, to: number, distortion: number): number;
@@ -62,22 +62,29 @@ export function layerProblem(scenario: Scenario): LayerProblem {
   const smoothness = lora.residual!.smoothness ?? (learning.smoothness as number);
   const roundsAt = (symbols: number): number => roundsWithin(learning, symbols * duration);
 
+  const { payload = {} } = lora;
+  const { fixed } = tensorEntries(payload);
+  const shared = sharedLayers(lora.layers, payload);
+  /** What n symbols leave for the ranks. */
+  const budgetAt = (symbols: number): number => Math.max(0, symbols * perSymbol - fixed);
+
   const most = mostSymbols(parsed, perSymbol, duration);
-  const frontier: LayerRankFrontier = renameField(loraField, () =>
+  const nameOf = (field: string): string => loraField(sharedField(payload, field));
+  const frontier: LayerRankFrontier = renameField(nameOf, () =>
     layerRankFrontier({
-      layers: lora.layers,
+      layers: shared,
       ...(lora.residual!.spectrum === undefined ? {} : { spectrum: lora.residual!.spectrum }),
       trained: lora.trained!,
       maxRank: parsed.solver!.maxRank!,
-      budgetLimit: most * perSymbol,
+      budgetLimit: budgetAt(most),
     }),
   );
-  const last = Math.ceil(frontier.maxEntries / perSymbol);
+  const last = Math.ceil((frontier.maxEntries + fixed) / perSymbol);
   const tails = new Map<number, number>();
   const tailAt = (symbols: number): number => {
     let tail = tails.get(symbols);
     if (tail === undefined) {
-      tail = frontier.tailWithin(symbols * perSymbol);
+      tail = frontier.tailWithin(budgetAt(symbols));
       tails.set(symbols, tail);
     }
     return tail;
@@ -95,10 +102,11 @@ export function layerProblem(scenario: Scenario): LayerProblem {
     const airTime = symbols * duration;
     return {
       get entries() {
-        return frontier.entriesWithin(symbols * perSymbol);
+        return fixed + frontier.entriesWithin(budgetAt(symbols));
       },
       symbols,
       airTime,
+      delay: airTime + (learning.computeTime ?? 0),
       power: power.map((peak, k) => symbolPower(peak, energyOf(k), airTime)),
       rounds: roundsAt(symbols),
     };
@@ -122,7 +130,10 @@ export function layerProblem(scenario: Scenario): LayerProblem {
       }
       return above.get(symbols);
     },
-    ranksAt: (symbols) => frontier.ranksWithin(symbols * perSymbol),
+    ranksAt: (symbols) => {
+      const ranks = frontier.ranksWithin(budgetAt(symbols));
+      return lora.layers.map((layer) => ranks[shared.indexOf(layer)] ?? []);
+    },
     leastGap: (from, to, distortion) => {
       const input = { ...base.gapInput(1, distortion), residual: residualAt(to) };
       const [most, least] = [roundsAt(from), roundsAt(to)];
@@ -158,6 +169,16 @@ function checkLayerScenario({ learning, lora, solver }: Scenario): void {
       "lora.residual.kind",
       `"${kind}"`,
       '"spectral": nothing is out of reach there that ranks could share',
+    );
+  }
+  const { payload = {} } = lora;
+  if (payload.layers?.length === 0)
+    refuse("lora.payload.layers", "no layer", "a layer that ranks are given to");
+  if (tensorEntries(payload).perRank > 0) {
+    refuse(
+      "lora.payload.tensors",
+      "entries per rank",
+      "entries alone: there is no one rank that they could follow",
     );
   }
   const constants = [
@@ -216,8 +237,12 @@ function mostSymbols(
   perSymbol: number,
   duration: number,
 ): number {
-  const widths = lora.layers.flatMap((layer, i) => {
-    const field = layer.spectrum === undefined ? "spectrum" : `layers[${i}].spectrum`;
+  const { payload = {} } = lora;
+  const { fixed } = tensorEntries(payload);
+  const shared = sharedLayers(lora.layers, payload);
+  const widths = shared.flatMap((layer) => {
+    const field =
+      layer.spectrum === undefined ? "spectrum" : `layers[${lora.layers.indexOf(layer)}].spectrum`;
     const spectrum = layer.spectrum ?? lora.residual!.spectrum!;
     const size = Math.min(layer.dOut, layer.dIn);
     const [largest] = renameField(loraField, () => singularValues(spectrum, size, field));
@@ -227,10 +252,10 @@ function mostSymbols(
     const why = "a positive singular value in some layer: a rank above 0 has nothing to reach";
     throw new InputError("lora.residual.spectrum", "zeros alone", why);
   }
-  const least = Math.ceil(Math.min(...widths) / perSymbol);
+  const least = Math.ceil((Math.min(...widths) + fixed) / perSymbol);
   // twice: factors trained in turn are charged the larger one of every layer
-  const all = 2 * renameField(loraField, () => payloadEntries(lora.layers, solver!.maxRank!, lora.trained!));
-  const most = Math.ceil(all / perSymbol);
+  const all = 2 * renameField(loraField, () => payloadEntries(shared, solver!.maxRank!, lora.trained!));
+  const most = Math.ceil((all + fixed) / perSymbol);
   const within = (fits: (symbols: number) => boolean): number =>
     fits(most) ? most : fits(1) ? smallest(1, most, (n) => !fits(n)) - 1 : 0;
   const latency = link!.latencyPerRound!;

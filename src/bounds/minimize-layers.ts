@@ -3,6 +3,7 @@ import { createDesignPath, type Designs, isContinued, lowerDesigns } from "./des
 import type { GapMinimum, MinimizeHooks, RankReason, RankRow } from "./gap-minimum.ts";
 import { type LayerProblem, layerProblem } from "./layer-problem.ts";
 import type { RankSearchRow } from "./rank-search.ts";
+import { roundCost } from "./round-cost.ts";
 import type { Scenario } from "./scenario-schema.ts";
 import { certifiedDesign, isHopeless, settleDesign } from "./settle.ts";
 import {
@@ -144,6 +145,7 @@ export function minimizeLayerGap(scenario: Scenario, hooks: MinimizeHooks = {}):
     rounds: row.rounds,
     distortion: row.distortion,
     distortionCap: cap,
+    ...roundCost(problem.payloadAt(symbols), design),
     ...(onTrueChannel === undefined ? {} : { onTrueChannel }),
     contraction: row.contraction,
     design,
@@ -167,6 +169,6 @@ function isCheap(problem: LayerProblem): boolean {
 function symbolRow(problem: LayerProblem, symbols: number, distortion: number): RankRow {
   const { entries, airTime, rounds } = problem.payloadAt(symbols);
   const { gap, terms, contraction, reason } = problem.boundAt(symbols, distortion);
-  const rank = Math.max(...problem.ranksAt(symbols).map(([largest]) => largest!));
+  const rank = Math.max(...problem.ranksAt(symbols).map(([largest]) => largest ?? 0));
   return { rank, gap, terms, distortion, contraction, entries, symbols, airTime, rounds, reason };
 }

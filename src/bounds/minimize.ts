@@ -12,6 +12,7 @@ import {
   type RankSearchRow,
   rankMemo,
 } from "./rank-search.ts";
+import { roundCost } from "./round-cost.ts";
 import { type RankProblem, rankProblem, type Scenario } from "./scenario.ts";
 import { certifiedDesign, isHopeless, settleDesign } from "./settle.ts";
 
@@ -112,6 +113,7 @@ export function minimizeOptimalityGap(scenario: Scenario, hooks: MinimizeHooks =
     rounds: row.rounds,
     distortion: row.distortion,
     distortionCap: cap,
+    ...roundCost(problem.payloadAt(found.rank), design),
     ...(onTrueChannel === undefined ? {} : { onTrueChannel }),
     contraction: row.contraction,
     design,

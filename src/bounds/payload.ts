@@ -18,6 +18,29 @@ export interface LoraLayer {
   readonly spectrum?: Spectrum;
 }
 
+/**
+ * What of the model is sent in a round. The rest is private: trained and kept on the devices, it enters neither the payload
+ * nor the residual (docs/personalisation.md).
+ */
+export interface PayloadPlan {
+  /** Indices into `lora.layers` of the layers whose factors are shared, in any order; the others are private. Default: all. */
+  readonly layers?: readonly number[];
+  /** What is shared besides these factors: adapters, heads, biases. Default: nothing. */
+  readonly tensors?: readonly SharedTensor[];
+}
+
+/** Shared entries outside of the LoRA factors: count (entries + r entriesPerRank). */
+export interface SharedTensor {
+  /** For the reader; airfold does not use it. */
+  readonly name?: string;
+  /** Whatever the rank. Default 0. */
+  readonly entries?: number;
+  /** Per unit of rank, for example biases of the bottleneck of an adapter. Default 0. */
+  readonly entriesPerRank?: number;
+  /** How many such tensors there are. Default 1. */
+  readonly count?: number;
+}
+
 /** Most rows or columns of a layer, and the largest rank: 2^20. */
 export const largestSize: number = 2 ** 20;
 
@@ -29,22 +52,80 @@ export type TrainedFactors = "both" | "loraB" | "alternating";
 
 /**
  * Q(r): how many real numbers a device sends per round. Sum over layers of r (dOut + dIn), of r dOut with loraB alone,
- * or the larger of the two rounds where they alternate, max(sum r dOut, sum r dIn); a layer uses min(r, dOut, dIn).
+ * or the larger of the two rounds where they alternate, max(sum r dOut, sum r dIn); a layer uses min(r, dOut, dIn). With a
+ * plan over its layers only, and plus the other tensors that it shares.
  *
- * @throws InputError on sizes or ranks that are not whole numbers >= 1.
+ * @throws InputError on sizes or ranks that are not whole numbers >= 1, and on a plan that names no layer of these.
  */
-export function payloadEntries(layers: readonly LoraLayer[], rank: number, trained: TrainedFactors): number {
+export function payloadEntries(
+  layers: readonly LoraLayer[],
+  rank: number,
+  trained: TrainedFactors,
+  plan: PayloadPlan = {},
+): number {
   checkInteger(rank, "rank", 1);
   checkChoice(trained, "trained", ["both", "loraB", "alternating"]);
+  const shared = sharedLayers(checkLayers(layers), plan);
+  const { fixed, perRank } = tensorEntries(plan);
   let left = 0;
   let right = 0;
-  for (const { dOut, dIn, count } of checkLayers(layers)) {
+  for (const { dOut, dIn, count } of shared) {
     left += count * Math.min(rank, dOut, dIn) * dOut;
     right += count * Math.min(rank, dOut, dIn) * dIn;
   }
-  const entries = trained === "both" ? left + right : trained === "loraB" ? left : Math.max(left, right);
+  const factors = trained === "both" ? left + right : trained === "loraB" ? left : Math.max(left, right);
+  const entries = factors + fixed + perRank * rank;
   if (!Number.isSafeInteger(entries)) throw new InputError("layers", `${entries} entries`, "fewer than 2^53");
   return entries;
+}
+
+/** The layers that a plan shares, in their order. @throws InputError on an index that is none, or twice there. */
+export function sharedLayers<T>(layers: readonly T[], plan: PayloadPlan): readonly T[] {
+  checkOptions(plan, "payload", ["layers", "tensors"]);
+  const { layers: indices } = plan;
+  if (indices === undefined) return layers;
+  if (!Array.isArray(indices))
+    throw new InputError("payload.layers", describe(indices), "an array of indices");
+  indices.forEach((index: unknown, i) => {
+    checkInteger(index, `payload.layers[${i}]`, 0, layers.length - 1);
+    if (indices.indexOf(index) < i) {
+      throw new InputError(`payload.layers[${i}]`, `${index} again`, "every layer once");
+    }
+  });
+  return layers.filter((_, i) => indices.includes(i));
+}
+
+/** Names a layer among those that a plan shares as it is called among all ("layers[0].spectrum"). */
+export function sharedField({ layers }: PayloadPlan, field: string): string {
+  if (layers === undefined) return field;
+  const ascending = [...layers].sort((a, b) => a - b);
+  return field.replace(/^layers\[(\d+)\]/, (all, i: string) => {
+    const index = ascending[Number(i)];
+    return index === undefined ? all : `layers[${index}]`;
+  });
+}
+
+/** Entries of the other shared tensors: Q gains fixed + r perRank. @throws InputError naming the tensor. */
+export function tensorEntries({ tensors = [] }: PayloadPlan): {
+  readonly fixed: number;
+  readonly perRank: number;
+} {
+  if (!Array.isArray(tensors)) throw new InputError("payload.tensors", describe(tensors), "an array");
+  let fixed = 0;
+  let perRank = 0;
+  tensors.forEach((tensor: SharedTensor, i: number) => {
+    const field = `payload.tensors[${i}]`;
+    checkOptions(tensor, field, ["name", "entries", "entriesPerRank", "count"]);
+    const count = checkInteger(tensor.count ?? 1, `${field}.count`, 1, largestSize);
+    fixed += count * checkInteger(tensor.entries ?? 0, `${field}.entries`, 0);
+    perRank += count * checkInteger(tensor.entriesPerRank ?? 0, `${field}.entriesPerRank`, 0);
+  });
+  for (const entries of [fixed, perRank]) {
+    if (!Number.isSafeInteger(entries)) {
+      throw new InputError("payload.tensors", `${entries} entries`, "fewer than 2^53");
+    }
+  }
+  return { fixed, perRank };
 }
 
 /** The layers with their defaults. @throws InputError on sizes that are not whole numbers >= 1. */

@@ -8,7 +8,7 @@ import {
   solverFields,
 } from "../aircomp/index.ts";
 import type { Participation } from "./error-sources.ts";
-import { type LoraLayer, largestSize, type TrainedFactors } from "./payload.ts";
+import { type LoraLayer, largestSize, type PayloadPlan, type TrainedFactors } from "./payload.ts";
 import { type ResidualKind, residualKinds } from "./residual.ts";
 import type { Spectrum } from "./spectrum.ts";
 
@@ -68,6 +68,8 @@ export interface LoraSpec {
   readonly ranks?: "uniform" | "per-layer";
   /** What rank r cannot reach; needed, but not in the non-convex form. */
   readonly residual?: ResidualSpec;
+  /** What of all this is sent; default: all layers and nothing else (docs/personalisation.md). */
+  readonly payload?: PayloadPlan;
 }
 
 export interface ResidualSpec {
@@ -106,6 +108,7 @@ export interface Scenario {
 }
 
 const size = (text: string) => z.int().min(1).max(largestSize).describe(text);
+const entryCount = (text: string) => z.int().min(0).describe(text);
 const perRank = (one: z.ZodNumber, text: string) =>
   z.union([one, z.array(one).min(1)]).describe(`${text}; or one per rank`);
 const positive = z.number().gt(0);
@@ -228,6 +231,26 @@ export const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
     residual: residualSchema
       .optional()
       .describe("what rank r cannot reach; needed, but not in the non-convex form"),
+    payload: z
+      .strictObject({
+        layers: z
+          .array(z.int().min(0))
+          .optional()
+          .describe("indices of the layers whose factors are shared, the others being private; default: all"),
+        tensors: z
+          .array(
+            z.strictObject({
+              name: z.string().optional().describe("for the reader"),
+              entries: entryCount("numbers in it, whatever the rank; default 0").optional(),
+              entriesPerRank: entryCount("further numbers per unit of rank; default 0").optional(),
+              count: size("how many such tensors; default 1").optional(),
+            }),
+          )
+          .optional()
+          .describe("what is shared besides these factors (adapters, heads, biases); default: nothing"),
+      })
+      .optional()
+      .describe("what of the model is sent in a round; default: all layers and nothing else"),
   }),
   solver: z
     .strictObject({

@@ -20,7 +20,7 @@ import {
   optimalityGap,
   smallestSlope,
 } from "./optimality-gap.ts";
-import { ofdmSymbols, payloadEntries, symbolPower } from "./payload.ts";
+import { ofdmSymbols, payloadEntries, sharedField, sharedLayers, symbolPower } from "./payload.ts";
 import {
   checkQuadraticInput,
   type QuadraticGapInput,
@@ -79,6 +79,8 @@ export interface RankPayload {
   readonly symbols: number;
   /** N_sym T_s in seconds. */
   readonly airTime: number;
+  /** Seconds of a round: air time and computation. */
+  readonly delay: number;
   /** P_k(r) */
   readonly power: Float64Array;
   /** T(r): rounds that fit, or that were asked for. */
@@ -116,23 +118,33 @@ export function rankProblem(scenario: Scenario): RankProblem {
   }
   const energyOf = (k: number): number | null =>
     energy === null ? null : typeof energy === "number" ? energy : energy[k]!;
+  const { payload = {} } = lora;
+  const layers = renameField(scenarioField, () => sharedLayers(lora.layers, payload));
   const mode = trainingMode(learning, lora);
 
+  const entriesAt = (rank: number): number =>
+    renameField(scenarioField, () => payloadEntries(lora.layers, rank, mode.trained, payload));
+  if (entriesAt(1) === 0) {
+    const expected = "a layer or a tensor: local training needs no link";
+    throw new InputError("lora.payload", "nothing that is shared", expected);
+  }
   const payloadAt = (rank: number): RankPayload => {
-    const entries = renameField(scenarioField, () => payloadEntries(lora.layers, rank, mode.trained));
+    const entries = entriesAt(rank);
     const symbols = ofdmSymbols(entries, link.streams, subcarriers);
     const airTime = symbols * link.symbolDuration;
     return {
       entries,
       symbols,
       airTime,
+      delay: airTime + (learning.computeTime ?? 0),
       power: peak.map((power, k) => symbolPower(power, energyOf(k), airTime)),
       rounds: roundsWithin(learning, airTime),
     };
   };
 
-  const widest = Math.max(...lora.layers.map((layer) => Math.min(layer.dOut, layer.dIn)));
-  let maxRank = Math.min(solver.maxRank, widest);
+  // without a shared layer only constants and tensors per rank depend on it, and they end nowhere
+  const widest = layers.reduce((most, layer) => Math.max(most, Math.min(layer.dOut, layer.dIn)), 0);
+  let maxRank = layers.length === 0 ? solver.maxRank : Math.min(solver.maxRank, widest);
   const first = payloadAt(1);
   if (link.latencyPerRound !== null) {
     if (first.airTime > link.latencyPerRound) {
@@ -155,11 +167,15 @@ export function rankProblem(scenario: Scenario): RankProblem {
   checkRankWithin("solver.initialRank", solver.initialRank, maxRank);
   const { rankSearch } = solver;
   if (typeof rankSearch === "object") checkRankWithin("solver.rankSearch.fixed", rankSearch.fixed, maxRank);
-  else checkRankMatters(learning, mode);
+  else checkRankMatters(learning, lora, mode);
 
-  const missed = renameField(scenarioField, () => {
-    return missedEnergies(mode.residual, lora.layers, mode.spectrum, maxRank);
-  });
+  const missed =
+    layers.length === 0
+      ? new Float64Array(maxRank + 1)
+      : renameField(
+          (field) => scenarioField(sharedField(payload, field)),
+          () => missedEnergies(mode.residual, layers, mode.spectrum, maxRank),
+        );
   const errorInput = (rank: number, distortion: number | ArrayLike<number>): ErrorInput => ({
     smoothness: atRank(learning.smoothness, rank, "learning.smoothness"),
     initialGap: learning.initialGap,
@@ -169,7 +185,7 @@ export function rankProblem(scenario: Scenario): RankProblem {
     gradientSlope: atRank(learning.gradientSlope ?? 0, rank, "learning.gradientSlope"),
     stochasticVariance: atRank(learning.stochasticVariance ?? 0, rank, "learning.stochasticVariance"),
     participation: learning.participation,
-    ...(mode.subspace === undefined ? {} : { subspace: subspaceAt(mode.subspace, lora.layers, rank) }),
+    ...(mode.subspace === undefined ? {} : { subspace: subspaceAt(mode.subspace, layers, rank) }),
   });
   const plInput = (rank: number, distortion: number | ArrayLike<number>): GapInput => {
     if (learning.plConstant === undefined) {
@@ -279,5 +295,5 @@ function scenarioField(field: string): string {
   // air times are asked for within checks of the bound, and are named already
   if (field.startsWith("learning.") || field.startsWith("lora.")) return field;
   if (field.startsWith("spectrum")) return `lora.residual.${field}`;
-  return field.startsWith("layers") ? `lora.${field}` : `learning.${field}`;
+  return /^(layers|payload)/.test(field) ? `lora.${field}` : `learning.${field}`;
 }

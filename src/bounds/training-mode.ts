@@ -59,6 +59,7 @@ export function trainingMode(learning: LearningSpec, lora: LoraSpec): TrainingMo
   else checkPolyakLojasiewicz(learning, lora, trained, region);
   if (form === "quadratic") checkQuadratic(learning, lora, trained);
   else checkNoDissimilarity(learning, form);
+  checkPayload(form, lora);
   const subspace = residual?.kind === "projection" || residual?.kind === "sketch" ? residual.kind : undefined;
   if (subspace !== undefined) checkNothingMissed(residual, subspace);
   return {
@@ -73,6 +74,7 @@ export function trainingMode(learning: LearningSpec, lora: LoraSpec): TrainingMo
       regionAssumption(region, subspace !== undefined),
       ...factorAssumptions(trained, residual?.kind),
       ...(form !== "non-convex" && takesSmoothness(residual) ? [sameSmoothness] : []),
+      ...payloadAssumptions(learning, lora),
     ],
   };
 }
@@ -109,13 +111,18 @@ export function correlationAssumptions(
  *
  * @throws InputError naming `solver.rankSearch`.
  */
-export function checkRankMatters(learning: LearningSpec, mode: TrainingMode): void {
-  if (mode.form !== "non-convex" || mode.subspace !== undefined) return;
+export function checkRankMatters(learning: LearningSpec, lora: LoraSpec, mode: TrainingMode): void {
+  const sharesLayers = hasSharedLayers(lora);
+  if (sharesLayers && (mode.form !== "non-convex" || mode.subspace !== undefined)) return;
   const { smoothness, gradientFloor, gradientSlope, stochasticVariance } = learning;
   if (
     [smoothness, gradientFloor, gradientSlope, stochasticVariance].some((value) => typeof value === "object")
   )
     return;
+  if (!sharesLayers) {
+    const expected = '{ "fixed": r }, or a learning constant per rank: private ranks are not sent';
+    throw new InputError("solver.rankSearch", "a search, while no layer is shared", expected);
+  }
   throw new InputError(
     "solver.rankSearch",
     "a search, while nothing in the non-convex form rewards a larger rank",
@@ -140,7 +147,7 @@ function checkPolyakLojasiewicz(
   if (learning.plConstant === undefined) {
     throw new InputError("learning.plConstant", "nothing", 'mu > 0, or learning.form "non-convex"');
   }
-  if (lora.residual === undefined) {
+  if (lora.residual === undefined && hasSharedLayers(lora)) {
     throw new InputError("lora.residual", "nothing", 'an object, or learning.form "non-convex"');
   }
   if (region === "global" && trained !== "loraB") {
@@ -151,6 +158,7 @@ function checkPolyakLojasiewicz(
         "so no mu holds everywhere",
     );
   }
+  if (lora.residual === undefined) return;
   const { kind, smoothness } = lora.residual;
   const hasResidual = kind === "spectral" || kind === "frozen";
   if (hasResidual && typeof learning.smoothness !== "number" && smoothness === undefined) {
@@ -192,6 +200,65 @@ function checkQuadratic(learning: LearningSpec, lora: LoraSpec, trained: Trained
       'nothing, or learning.form "pl": the quadratic form does not cover missing devices',
     );
   }
+}
+
+/** Whether the factors of any layer are sent. */
+function hasSharedLayers({ payload }: LoraSpec): boolean {
+  return payload?.layers === undefined || payload.layers.length > 0;
+}
+
+function hasPrivateLayers({ layers, payload }: LoraSpec): boolean {
+  return payload?.layers !== undefined && payload.layers.length < layers.length;
+}
+
+/** What of a payload plan no theorem covers (docs/personalisation.md). */
+function checkPayload(form: BoundForm, lora: LoraSpec): void {
+  const hasTensors = (lora.payload?.tensors ?? []).length > 0;
+  if (form === "quadratic" && (hasTensors || hasPrivateLayers(lora))) {
+    throw new InputError(
+      `lora.payload.${hasTensors ? "tensors" : "layers"}`,
+      `${hasTensors ? "other tensors" : "private layers"} with learning.form "quadratic"`,
+      'all layers and no tensors, or learning.form "pl": the quadratic form has one gain for all that is trained',
+    );
+  }
+  const kind = lora.residual?.kind;
+  const needsSpectra = kind === "spectral" || kind === "frozen";
+  // by its index among all layers
+  for (const i of needsSpectra && lora.residual?.spectrum === undefined ? (lora.payload?.layers ?? []) : []) {
+    if (lora.layers[i]?.spectrum !== undefined) continue;
+    throw new InputError("lora.residual.spectrum", "nothing", `a spectrum, or one in lora.layers[${i}]`);
+  }
+  if (kind === "sketch" && hasTensors) {
+    throw new InputError(
+      "lora.payload.tensors",
+      'other tensors with lora.residual.kind "sketch"',
+      "nothing, or another kind: their errors meet a step that is not 1/L",
+    );
+  }
+  if ((kind === "sketch" || kind === "projection") && !hasSharedLayers(lora)) {
+    throw new InputError(
+      "lora.residual.kind",
+      `"${kind}" with no shared layer`,
+      "no residual: no loraA is drawn anew that the devices have in common",
+    );
+  }
+}
+
+function payloadAssumptions({ participation }: LearningSpec, lora: LoraSpec): readonly string[] {
+  const assumptions: string[] = [];
+  if (hasPrivateLayers(lora)) {
+    assumptions.push(
+      "Private layers are trained on the devices in every round; the learning constants are those of the joint loss of shared and " +
+        "private weights, and the gap is to its least value with the private weights as free as they are.",
+    );
+    if (participation !== undefined) {
+      assumptions.push("Devices whose transmission is missing train their private layers all the same.");
+    }
+  }
+  if ((lora.payload?.tensors ?? []).length > 0) {
+    assumptions.push("Shared tensors besides the factors can reach their best values at every rank.");
+  }
+  return assumptions;
 }
 
 function checkNoDissimilarity(learning: LearningSpec, form: BoundForm): void {

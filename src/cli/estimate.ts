@@ -260,15 +260,15 @@ function doubts({ channel, lora, solver }: Scenario, { parameters, devices }: Lo
   if (devices !== 0 && devices !== known.devices) {
     found.push(`the log has ${devices} devices, the scenario ${known.devices}`);
   }
-  const { layers, trained = "both", ranks } = lora;
+  const { layers, trained = "both", ranks, payload } = lora;
   const widest = Math.max(...layers.map(({ dOut, dIn }) => Math.min(dOut, dIn)));
   const maxRank = Math.min(widest, solver!.maxRank!);
   // a round of factors in turn sends one of them, a log may hold both
   const kinds = trained === "alternating" ? (["both", "alternating"] as const) : [trained];
   const isRank = kinds.some((kind) => {
     let rank = 1;
-    while (rank < maxRank && payloadEntries(layers, rank, kind) < parameters) rank++;
-    return payloadEntries(layers, rank, kind) === parameters;
+    while (rank < maxRank && payloadEntries(layers, rank, kind, payload) < parameters) rank++;
+    return payloadEntries(layers, rank, kind, payload) === parameters;
   });
   if (ranks !== "per-layer" && !isRank) {
     found.push(

@@ -6,7 +6,7 @@ import {
   describe,
   InputError,
 } from "../core/index.ts";
-import type { ParameterSet } from "./parameters.ts";
+import type { ParameterSet } from "../core/parameters.ts";
 import { checkCoefficients, type FusionOptions, prepareFusion } from "./task-vectors.ts";
 
 /**

@@ -8,12 +8,12 @@ import {
   InputError,
   randomStream,
 } from "../core/index.ts";
+import { flatten, layoutOf, readParameters, type Tensors } from "../core/parameters.ts";
 import { only } from "./disentanglement.ts";
 import { type EntryCovariance, type Factored, readCovariance } from "./entry-covariance.ts";
 import { checkCaller, type JacobianProduct, type Model } from "./model-outputs.ts";
 import { directions, type NoiseFactors, noiseOf, type ProbeCount } from "./noise-directions.ts";
 import { allFinite, differenceAt, type GrowthSetting, growthAlong, type Pair } from "./noise-growth.ts";
-import { flatten, layoutOf, readParameters, type Tensors } from "./parameters.ts";
 import { checkCoefficients, type FusionOptions, prepareFusion } from "./task-vectors.ts";
 
 /** How derivatives are taken. */

@@ -6,8 +6,8 @@ import {
   describe,
   InputError,
 } from "../core/index.ts";
+import type { ParameterInput } from "../core/parameters.ts";
 import { argMax, checkCaller, type Model, type Outputs, outputsOf } from "./model-outputs.ts";
-import type { ParameterInput } from "./parameters.ts";
 import { checkCoefficients, type FusionOptions, type PreparedFusion, prepareFusion } from "./task-vectors.ts";
 
 /** Share of samples whose arg max differs, or mean squared distance of the outputs. */

@@ -1,6 +1,6 @@
 import { checkNumber, checkNumbers, describe, InputError, renameField } from "../core/index.ts";
+import { type Layout, readParameters, type Tensors, tensorField } from "../core/parameters.ts";
 import { type ComplexMatrix, cholesky } from "../linalg/index.ts";
-import { type Layout, readParameters, type Tensors, tensorField } from "./parameters.ts";
 
 /**
  * Covariance of the noise on the entries that are not frozen: one variance; one per tensor; one per entry; or a full

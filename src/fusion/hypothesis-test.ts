@@ -1,5 +1,4 @@
 import { checkNumbers, checkOptions, InputError } from "../core/index.ts";
-import { type EntryCovariance, innerInverse, readCovariance } from "./entry-covariance.ts";
 import {
   checkFinite,
   checkSame,
@@ -10,7 +9,8 @@ import {
   type ParameterInput,
   readParameters,
   type Tensors,
-} from "./parameters.ts";
+} from "../core/parameters.ts";
+import { type EntryCovariance, innerInverse, readCovariance } from "./entry-covariance.ts";
 import { logQfunc, qfunc } from "./qfunc.ts";
 
 export interface TaskVectorTestOptions {

@@ -5,6 +5,15 @@
  * covariance of a jammer, rates and errors of successive cancellation, water-filling, users against jammer. Parameters
  * are named flat arrays and models are callbacks, for any training stack.
  */
+
+export {
+  maskedNames,
+  type NamePattern,
+  type NamePatterns,
+  type ParameterArray,
+  type ParameterInput,
+  type ParameterSet,
+} from "../core/parameters.ts";
 export {
   type CoefficientOptions,
   type CoefficientResult,
@@ -52,14 +61,6 @@ export {
   fuseOverTheAir,
   type SendTaskVectors,
 } from "./over-the-air.ts";
-export {
-  maskedNames,
-  type NamePattern,
-  type NamePatterns,
-  type ParameterArray,
-  type ParameterInput,
-  type ParameterSet,
-} from "./parameters.ts";
 export { logQfunc, qfunc } from "./qfunc.ts";
 export {
   type GradientSet,

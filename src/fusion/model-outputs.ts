@@ -1,5 +1,5 @@
 import { describe, InputError } from "../core/index.ts";
-import type { ParameterSet } from "./parameters.ts";
+import type { ParameterSet } from "../core/parameters.ts";
 
 /** One row of numbers per sample, all of one length: logits, or whatever the model returns. */
 export type OutputRows = readonly ArrayLike<number>[];

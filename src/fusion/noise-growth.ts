@@ -1,6 +1,6 @@
+import { firstNonFinite, type Layout, type Tensors, unflatten } from "../core/parameters.ts";
 import { meanDistance } from "./disentanglement.ts";
 import { type Caller, type JacobianProduct, type Outputs, outputsOf } from "./model-outputs.ts";
-import { firstNonFinite, type Layout, type Tensors, unflatten } from "./parameters.ts";
 
 /** What stays the same for all directions of one task. Points and directions are flat vectors of the layout. */
 export interface GrowthSetting<Inputs> {

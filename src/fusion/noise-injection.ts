@@ -9,7 +9,6 @@ import {
   InputError,
   randomStream,
 } from "../core/index.ts";
-import type { ComplexMatrix } from "../linalg/index.ts";
 import {
   checkFinite,
   firstNonFinite,
@@ -19,7 +18,8 @@ import {
   type ParameterSet,
   readParameters,
   type Tensors,
-} from "./parameters.ts";
+} from "../core/parameters.ts";
+import type { ComplexMatrix } from "../linalg/index.ts";
 
 export interface NoiseInjectionOptions {
   /** tau_t, one per user. */

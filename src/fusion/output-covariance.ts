@@ -1,9 +1,4 @@
 import { checkInteger, checkOptions, describe, InputError, randomStream } from "../core/index.ts";
-import { type ProbeOptions, probeNames, readProbes } from "./disentanglement-prediction.ts";
-import { type EntryCovariance, readCovariance } from "./entry-covariance.ts";
-import { type Model, outputsOf } from "./model-outputs.ts";
-import { directions, noiseOf } from "./noise-directions.ts";
-import { type GrowthSetting, jacobianTimes } from "./noise-growth.ts";
 import {
   checkFinite,
   flatten,
@@ -12,7 +7,12 @@ import {
   type NamePatterns,
   type ParameterInput,
   readParameters,
-} from "./parameters.ts";
+} from "../core/parameters.ts";
+import { type ProbeOptions, probeNames, readProbes } from "./disentanglement-prediction.ts";
+import { type EntryCovariance, readCovariance } from "./entry-covariance.ts";
+import { type Model, outputsOf } from "./model-outputs.ts";
+import { directions, noiseOf } from "./noise-directions.ts";
+import { type GrowthSetting, jacobianTimes } from "./noise-growth.ts";
 
 export interface OutputCovarianceOptions<Inputs> extends ProbeOptions<Inputs> {
   readonly parameters: ParameterInput;

@@ -1,6 +1,6 @@
 import { checkNumbers, checkOptions, describe, InputError, renameField } from "../core/index.ts";
+import { firstNonFinite, flatten, layoutOf, type ParameterSet, unflatten } from "../core/parameters.ts";
 import type { Estimate } from "../lora/index.ts";
-import { firstNonFinite, flatten, layoutOf, type ParameterSet, unflatten } from "./parameters.ts";
 import { checkCoefficients, type FusionOptions, prepareFusion } from "./task-vectors.ts";
 
 /** What goes along with the vectors. */

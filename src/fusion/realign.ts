@@ -21,7 +21,7 @@ import {
   type Tensors,
   tensorField,
   unflatten,
-} from "./parameters.ts";
+} from "../core/parameters.ts";
 
 /** Named gradients; those of frozen tensors may be missing and are not read. */
 export type GradientSet =

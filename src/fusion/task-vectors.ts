@@ -12,7 +12,7 @@ import {
   readTaskVectors,
   type Tensors,
   tensorField,
-} from "./parameters.ts";
+} from "../core/parameters.ts";
 
 export interface MaskOptions {
   /** Tensors that take no part. */

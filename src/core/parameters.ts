@@ -1,4 +1,4 @@
-import { describe, InputError } from "../core/index.ts";
+import { describe, InputError } from "./errors.ts";
 
 /** One tensor, flattened; its shape is the training stack's own business. */
 export type ParameterArray = Float32Array | Float64Array;
@@ -127,7 +127,12 @@ export function readTaskVectors(
  * @throws InputError on anything that is no pattern, and unless `mayMiss` on one that matches nothing: task vectors made
  *   with a mask do not have the masked tensors any more.
  */
-export function matchNames(tensors: Tensors, patterns: unknown, field: string, mayMiss = false): Set<string> {
+export function matchNames(
+  tensors: ReadonlyMap<string, unknown>,
+  patterns: unknown,
+  field: string,
+  mayMiss = false,
+): Set<string> {
   const masked = new Set<string>();
   if (patterns === undefined) return masked;
   const list: readonly unknown[] = Array.isArray(patterns) ? patterns : [patterns];
