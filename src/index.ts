@@ -7,3 +7,4 @@ export * from "./bounds/index.ts";
 export * from "./core/index.ts";
 export { type ComplexMatrix, ComplexStack } from "./linalg/index.ts";
 export * from "./lora/index.ts";
+export * from "./personal/index.ts";

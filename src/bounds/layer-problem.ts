@@ -6,6 +6,7 @@ import { payloadEntries, sharedField, sharedLayers, symbolPower, tensorEntries }
 import { type RankPayload, type RankProblem, rankProblem } from "./scenario.ts";
 import { type Scenario, scenarioSchema } from "./scenario-schema.ts";
 import { singularValues } from "./spectrum.ts";
+import { gallop, smallest } from "./thresholds.ts";
 import { roundsWithin } from "./training-mode.ts";
 
 /**
@@ -288,23 +289,4 @@ function layerAssumptions({ lora }: Scenario): readonly string[] {
 function loraField(field: string): string {
   if (field.startsWith("layers")) return `lora.${field}`;
   return field.startsWith("spectrum") ? `lora.residual.${field}` : `solver.${field}`;
-}
-
-/** The smallest n in outside < n <= inside that holds, for what holds from some n on, also at `inside`. */
-function smallest(outside: number, inside: number, holds: (symbols: number) => boolean): number {
-  while (inside - outside > 1) {
-    const middle = Math.floor((outside + inside) / 2);
-    if (holds(middle)) inside = middle;
-    else outside = middle;
-  }
-  return inside;
-}
-
-/** As {@link smallest}, where that is likely near the lower end. */
-function gallop(outside: number, inside: number, holds: (symbols: number) => boolean): number {
-  for (let step = 1; outside + step < inside; step *= 2) {
-    if (holds(outside + step)) return smallest(outside, outside + step, holds);
-    outside += step;
-  }
-  return smallest(outside, inside, holds);
 }

@@ -86,12 +86,12 @@ export function sharedLayers<T>(layers: readonly T[], plan: PayloadPlan): readon
   if (indices === undefined) return layers;
   if (!Array.isArray(indices))
     throw new InputError("payload.layers", describe(indices), "an array of indices");
-  indices.forEach((index: unknown, i) => {
+  for (const [i, index] of indices.entries()) {
     checkInteger(index, `payload.layers[${i}]`, 0, layers.length - 1);
     if (indices.indexOf(index) < i) {
       throw new InputError(`payload.layers[${i}]`, `${index} again`, "every layer once");
     }
-  });
+  }
   return layers.filter((_, i) => indices.includes(i));
 }
 
@@ -113,13 +113,13 @@ export function tensorEntries({ tensors = [] }: PayloadPlan): {
   if (!Array.isArray(tensors)) throw new InputError("payload.tensors", describe(tensors), "an array");
   let fixed = 0;
   let perRank = 0;
-  tensors.forEach((tensor: SharedTensor, i: number) => {
+  for (const [i, tensor] of (tensors as readonly SharedTensor[]).entries()) {
     const field = `payload.tensors[${i}]`;
     checkOptions(tensor, field, ["name", "entries", "entriesPerRank", "count"]);
     const count = checkInteger(tensor.count ?? 1, `${field}.count`, 1, largestSize);
     fixed += count * checkInteger(tensor.entries ?? 0, `${field}.entries`, 0);
     perRank += count * checkInteger(tensor.entriesPerRank ?? 0, `${field}.entriesPerRank`, 0);
-  });
+  }
   for (const entries of [fixed, perRank]) {
     if (!Number.isSafeInteger(entries)) {
       throw new InputError("payload.tensors", `${entries} entries`, "fewer than 2^53");
@@ -135,7 +135,7 @@ export function checkLayers(
   if (!Array.isArray(layers) || layers.length === 0) {
     throw new InputError("layers", describe(layers), "at least one layer");
   }
-  return layers.map((layer: LoraLayer, i: number) => {
+  return Array.from(layers, (layer: LoraLayer, i: number) => {
     checkOptions(layer, `layers[${i}]`, ["dOut", "dIn", "count", "spectrum"]);
     const dOut = checkInteger(layer.dOut, `layers[${i}].dOut`, 1, largestSize);
     const dIn = checkInteger(layer.dIn, `layers[${i}].dIn`, 1, largestSize);

@@ -1,6 +1,7 @@
 import type { LinkSpec } from "../aircomp/index.ts";
 import { InputError } from "../core/index.ts";
 import type { TrainedFactors } from "./payload.ts";
+import { checkPayload, hasSharedLayers, payloadAssumptions } from "./payload-coverage.ts";
 import type { ResidualKind } from "./residual.ts";
 import type { BoundForm, LearningSpec, LoraSpec, ResidualSpec } from "./scenario-schema.ts";
 import type { Spectrum } from "./spectrum.ts";
@@ -200,65 +201,6 @@ function checkQuadratic(learning: LearningSpec, lora: LoraSpec, trained: Trained
       'nothing, or learning.form "pl": the quadratic form does not cover missing devices',
     );
   }
-}
-
-/** Whether the factors of any layer are sent. */
-function hasSharedLayers({ payload }: LoraSpec): boolean {
-  return payload?.layers === undefined || payload.layers.length > 0;
-}
-
-function hasPrivateLayers({ layers, payload }: LoraSpec): boolean {
-  return payload?.layers !== undefined && payload.layers.length < layers.length;
-}
-
-/** What of a payload plan no theorem covers (docs/personalisation.md). */
-function checkPayload(form: BoundForm, lora: LoraSpec): void {
-  const hasTensors = (lora.payload?.tensors ?? []).length > 0;
-  if (form === "quadratic" && (hasTensors || hasPrivateLayers(lora))) {
-    throw new InputError(
-      `lora.payload.${hasTensors ? "tensors" : "layers"}`,
-      `${hasTensors ? "other tensors" : "private layers"} with learning.form "quadratic"`,
-      'all layers and no tensors, or learning.form "pl": the quadratic form has one gain for all that is trained',
-    );
-  }
-  const kind = lora.residual?.kind;
-  const needsSpectra = kind === "spectral" || kind === "frozen";
-  // by its index among all layers
-  for (const i of needsSpectra && lora.residual?.spectrum === undefined ? (lora.payload?.layers ?? []) : []) {
-    if (lora.layers[i]?.spectrum !== undefined) continue;
-    throw new InputError("lora.residual.spectrum", "nothing", `a spectrum, or one in lora.layers[${i}]`);
-  }
-  if (kind === "sketch" && hasTensors) {
-    throw new InputError(
-      "lora.payload.tensors",
-      'other tensors with lora.residual.kind "sketch"',
-      "nothing, or another kind: their errors meet a step that is not 1/L",
-    );
-  }
-  if ((kind === "sketch" || kind === "projection") && !hasSharedLayers(lora)) {
-    throw new InputError(
-      "lora.residual.kind",
-      `"${kind}" with no shared layer`,
-      "no residual: no loraA is drawn anew that the devices have in common",
-    );
-  }
-}
-
-function payloadAssumptions({ participation }: LearningSpec, lora: LoraSpec): readonly string[] {
-  const assumptions: string[] = [];
-  if (hasPrivateLayers(lora)) {
-    assumptions.push(
-      "Private layers are trained on the devices in every round; the learning constants are those of the joint loss of shared and " +
-        "private weights, and the gap is to its least value with the private weights as free as they are.",
-    );
-    if (participation !== undefined) {
-      assumptions.push("Devices whose transmission is missing train their private layers all the same.");
-    }
-  }
-  if ((lora.payload?.tensors ?? []).length > 0) {
-    assumptions.push("Shared tensors besides the factors can reach their best values at every rank.");
-  }
-  return assumptions;
 }
 
 function checkNoDissimilarity(learning: LearningSpec, form: BoundForm): void {

@@ -135,7 +135,7 @@ function readClients(value: unknown): Tensors[] {
   if (!Array.isArray(value) || value.length === 0) {
     throw new InputError("clients", describe(value), "an array of named tensors, one set per client");
   }
-  return value.map((client, k) => readParameters(client, `clients[${k}]`));
+  return Array.from(value, (client, k) => readParameters(client, `clients[${k}]`));
 }
 
 /** Same names, lengths and array types as on the first client that has them, and finite. */

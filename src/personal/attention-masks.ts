@@ -60,9 +60,9 @@ export function globalMask(tokens: number, positions: readonly number[]): Attent
     throw new InputError("positions", describe(positions), "an array of token positions");
   }
   const isGlobal = new Uint8Array(tokens);
-  positions.forEach((position, i) => {
+  for (const [i, position] of positions.entries()) {
     isGlobal[checkInteger(position, `positions[${i}]`, 0, tokens - 1)] = 1;
-  });
+  }
   return maskOf(tokens, (i, j) => i === j || isGlobal[i] === 1 || isGlobal[j] === 1);
 }
 

@@ -9,7 +9,7 @@ import {
   readValues,
   weightedSum,
 } from "./batches.ts";
-import { tamedExpExcess, tamedExpm1 } from "./ratio.ts";
+import { tamedExpExcess, tamedExpExcessSlope } from "./ratio.ts";
 
 export type KlEstimator = "k1" | "k2" | "k3";
 
@@ -70,7 +70,7 @@ export function tokenKl(options: TokenKlOptions): TokenTerm {
     if (mask[i] === 0) continue;
     const x = logProbs[i]! - reference[i]!;
     perToken[i] = kind === "k1" ? x : kind === "k2" ? (x * x) / 2 : tamedExpExcess(-x);
-    gradient[i] = weights[i]! * (kind === "k1" ? 1 : kind === "k2" ? x : -tamedExpm1(-x));
+    gradient[i] = weights[i]! * (kind === "k1" ? 1 : kind === "k2" ? x : -tamedExpExcessSlope(-x));
   }
   return { value: weightedSum(weights, perToken), perToken, gradient };
 }

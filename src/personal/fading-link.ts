@@ -5,13 +5,14 @@ import {
   checkNumbers,
   checkOptions,
   checkSeed,
+  InputError,
   randomStream,
 } from "../core/index.ts";
 import { scaledExponentialIntegral } from "./exponential-integral.ts";
 import { type MarcumQ, marcumQ } from "./marcum-q.ts";
 import { poissonLogMass } from "./poisson.ts";
 
-export interface FadingOptions {
+export interface FadingSnrOptions {
   /** Mean SNR >= 0, linear (see `fromDecibels`). */
   readonly meanSnr: number;
   /** K: power of the line of sight over that of the scattered part, linear, 0 (default, Rayleigh) to 1e6. */
@@ -23,20 +24,21 @@ export interface SnrDrawOptions {
   readonly clients: number;
   /** One for all clients or one each, linear. */
   readonly meanSnr: number | ArrayLike<number>;
-  /** As in {@link FadingOptions}; one for all or one each. */
+  /** As in {@link FadingSnrOptions}; one for all or one each. */
   readonly kFactor?: number | ArrayLike<number>;
   /** Independent draws (block fading: rounds). Default 1. */
   readonly rounds?: number;
   readonly seed: number;
 }
 
-export interface OutageOptions extends FadingOptions {
+export interface OutageOptions extends FadingSnrOptions {
   /** bit/s/Hz >= 0 */
   readonly rate: number;
 }
 
 const LARGEST_SNR = 1e300;
 const LARGEST_K_FACTOR = 1e6;
+const MOST_DRAWS = 2 ** 28;
 /** Below, log2(1 + snr) is snr/ln 2 to the last bit. */
 const TINY_SNR = 1e-100;
 
@@ -55,6 +57,9 @@ export function drawSnr(options: SnrDrawOptions): Float64Array {
   checkOptions(options, "drawSnr", ["clients", "meanSnr", "kFactor", "rounds", "seed"]);
   const clients = checkInteger(options.clients, "clients", 1, 2 ** 24);
   const rounds = checkInteger(options.rounds ?? 1, "rounds", 1, 2 ** 24);
+  if (rounds * clients > MOST_DRAWS) {
+    throw new InputError("rounds", `${rounds} for ${clients} clients`, `${MOST_DRAWS} draws or fewer in all`);
+  }
   const means = onePerClient(options.meanSnr, "meanSnr", clients, LARGEST_SNR);
   const factors = onePerClient(options.kFactor ?? 0, "kFactor", clients, LARGEST_K_FACTOR);
   const seed = checkSeed(options.seed);
@@ -100,7 +105,7 @@ export function outageProbability(options: OutageOptions): number {
  *
  * @throws InputError on values out of range.
  */
-export function ergodicRate(options: FadingOptions): number {
+export function ergodicRate(options: FadingSnrOptions): number {
   checkOptions(options, "ergodicRate", ["meanSnr", "kFactor"]);
   const { meanSnr, kFactor } = readFading(options);
   if (meanSnr < TINY_SNR) return meanSnr / Math.LN2;
@@ -140,7 +145,7 @@ function upperTails(mean: number): Float64Array {
   return tails;
 }
 
-function readFading(options: FadingOptions): Required<FadingOptions> {
+function readFading(options: FadingSnrOptions): Required<FadingSnrOptions> {
   return {
     meanSnr: checkNumber(options.meanSnr, "meanSnr", 0, LARGEST_SNR),
     kFactor: checkNumber(options.kFactor ?? 0, "kFactor", 0, LARGEST_K_FACTOR),

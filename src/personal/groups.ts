@@ -114,5 +114,10 @@ function listed(
 ): { readonly pattern: NamePattern; readonly field: string }[] {
   if (patterns === undefined) return [];
   if (!Array.isArray(patterns)) return [{ pattern: patterns as NamePattern, field }];
-  return patterns.map((pattern: NamePattern, i) => ({ pattern, field: `${field}[${i}]` }));
+  // Array.from sees holes too
+  return Array.from(patterns as (NamePattern | undefined)[], (pattern, i) => {
+    const own = `${field}[${i}]`;
+    if (pattern === undefined) throw new InputError(own, "nothing", "a string with * and ?, or a RegExp");
+    return { pattern, field: own };
+  });
 }

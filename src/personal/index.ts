@@ -46,7 +46,7 @@ export { scaledExponentialIntegral } from "./exponential-integral.ts";
 export {
   drawSnr,
   ergodicRate,
-  type FadingOptions,
+  type FadingSnrOptions,
   fromDecibels,
   type OutageOptions,
   outageProbability,

@@ -46,7 +46,7 @@ export function minNormWeights(options: MinNormOptions): MinNorm {
   }
   const length = gradients[0]?.length ?? 0;
   if (length === 0) throw new InputError("gradients[0]", describe(gradients[0]), "at least one entry");
-  const norms = gradients.map((gradient, i) => {
+  const norms = Array.from(gradients, (gradient, i) => {
     const list = readList(gradient, `gradients[${i}]`, length);
     const at = firstNonFinite(list);
     if (at >= 0) throw new InputError(`gradients[${i}][${at}]`, describe(list[at]), "a finite number");

@@ -33,7 +33,9 @@ export interface QuantityPartitionOptions extends PartitionOptions {
 }
 
 const names = ["clients", "alpha", "seed", "minimumPerClient", "maxDraws"];
-const MOST_SAMPLES = 2 ** 31;
+const MOST_SAMPLES = 2 ** 28;
+/** Of labels and clients: what has to be kept at once. */
+const MOST_PAIRS = 2 ** 28;
 
 /**
  * Label skew: the samples of every label go to the clients in proportions drawn from Dirichlet(alpha, ..., alpha) (Hsu, Qi
@@ -105,6 +107,9 @@ function partition(
   if (least * clients > samples) {
     const found = `${least} samples for each of ${clients} clients`;
     throw new InputError("minimumPerClient", found, `no more than the ${samples} samples that there are`);
+  }
+  if (classes.length * clients > MOST_PAIRS) {
+    throw new InputError("clients", `${clients} for ${classes.length} labels`, `at most ${MOST_PAIRS} pairs`);
   }
   const sizes = new Float64Array(clients);
   const bounds = classes.map(() => new Uint32Array(clients + 1));

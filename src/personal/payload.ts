@@ -37,6 +37,9 @@ export interface ScenarioPayload {
   readonly payload: Required<PayloadPlan>;
 }
 
+/** As in airfold/bounds. */
+const LARGEST_SIZE = 2 ** 20;
+
 /**
  * Counts the shared tensors of a model. Private and frozen ones do not enter, whatever their sizes.
  *
@@ -69,7 +72,7 @@ export function payloadOf(
  * What a plan makes of a scenario for `minimizeOptimalityGap`: a layer is shared if its tensors are (frozen ones, a fixed loraA,
  * do not count), and shared tensors of no layer are sent with the entries that they have, whatever the rank.
  *
- * @throws InputError naming the layer whose tensors are partly private, are another layer's too, or do not exist.
+ * @throws InputError naming the layer whose sizes are out of range, or whose tensors are partly private, are another layer's too, or do not exist.
  */
 export function scenarioPayload(
   plan: GroupPatterns,
@@ -85,10 +88,13 @@ export function scenarioPayload(
   const own = new Set(groups.private);
   const taken = new Map<string, number>();
   const indices: number[] = [];
-  const plain = layers.map((layer: NamedLayer, i: number): LoraLayer => {
+  const plain = Array.from(layers, (layer: NamedLayer, i: number): LoraLayer => {
     const field = `layers[${i}]`;
     checkOptions(layer, field, ["dOut", "dIn", "count", "spectrum", "tensors"]);
     const { tensors, ...rest } = layer;
+    checkInteger(layer.dOut, `${field}.dOut`, 1, LARGEST_SIZE);
+    checkInteger(layer.dIn, `${field}.dIn`, 1, LARGEST_SIZE);
+    checkInteger(layer.count ?? 1, `${field}.count`, 1, LARGEST_SIZE);
     if (tensors === undefined) throw new InputError(`${field}.tensors`, "nothing", "name patterns");
     const names = [...matchNames(sizes, tensors, `${field}.tensors`)];
     for (const name of names) {

@@ -1,4 +1,4 @@
-import { checkChoice, checkOptions, InputError } from "../core/index.ts";
+import { checkChoice, checkOptions, describe, InputError } from "../core/index.ts";
 import type { NamePattern, NamePatterns } from "../core/parameters.ts";
 import type { GroupPatterns } from "./groups.ts";
 
@@ -66,12 +66,12 @@ const subjects: Readonly<Record<SharingPlanName, PartName | undefined>> = {
  * A baseline as patterns: the parts of the plan are shared, the other parts private, all else frozen.
  *
  * @param parts names of the model at hand; default {@link conventionalParts}
- * @throws InputError on an unknown plan or part, no parts, or without the part that the plan is about.
+ * @throws InputError on an unknown plan or part, no parts, what is no pattern, or without the part that the plan is about.
  */
 export function sharingPlan(name: SharingPlanName, parts: ModelParts = conventionalParts): SharingPlan {
   checkChoice(name, "name", sharingPlanNames);
   checkOptions(parts, "parts", partNames);
-  const present = partNames.filter((part) => listed(parts[part]).length > 0);
+  const present = partNames.filter((part) => listed(parts[part], part).length > 0);
   if (present.length === 0) throw new InputError("parts", "no patterns", `one of ${partNames.join(", ")}`);
   const subject = subjects[name];
   if (subject !== undefined && !present.includes(subject)) {
@@ -82,7 +82,7 @@ export function sharingPlan(name: SharingPlanName, parts: ModelParts = conventio
     return name === "split" ? part !== "head" : part === subject;
   });
   const patterns = (chosen: readonly PartName[]): NamePattern[] =>
-    chosen.flatMap((part) => listed(parts[part]));
+    chosen.flatMap((part) => listed(parts[part], part));
   return {
     name,
     shared: patterns(shared),
@@ -91,7 +91,12 @@ export function sharingPlan(name: SharingPlanName, parts: ModelParts = conventio
   };
 }
 
-function listed(patterns: NamePatterns | undefined): readonly NamePattern[] {
+function listed(patterns: NamePatterns | undefined, part: PartName): readonly NamePattern[] {
   if (patterns === undefined) return [];
-  return Array.isArray(patterns) ? patterns : [patterns as NamePattern];
+  const isList = Array.isArray(patterns);
+  return Array.from(isList ? patterns : [patterns], (pattern: unknown, i) => {
+    if (typeof pattern === "string" || pattern instanceof RegExp) return pattern;
+    const field = isList ? `parts.${part}[${i}]` : `parts.${part}`;
+    throw new InputError(field, describe(pattern), "a string with * and ?, or a RegExp");
+  });
 }

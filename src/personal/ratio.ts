@@ -15,14 +15,9 @@ export function tamedExpSlope(x: number): number {
   return x <= LIMIT ? Math.exp(x) : AT_LIMIT;
 }
 
-/** tamedExp(x) - 1, with the digits of small x. */
-export function tamedExpm1(x: number): number {
-  return x <= LIMIT ? Math.expm1(x) : AT_LIMIT * (1 + x - LIMIT) - 1;
-}
-
 /** tamedExp(x) - 1 - x >= 0, by its series where the terms cancel. */
 export function tamedExpExcess(x: number): number {
-  if (Math.abs(x) > 0.1) return tamedExpm1(x) - x;
+  if (Math.abs(x) > 0.1) return tamedExp(x) - 1 - x;
   let term = x / 2;
   let sum = 1;
   // x^2/2 (1 + x/3 + x^2/12 + ...)
@@ -33,4 +28,9 @@ export function tamedExpExcess(x: number): number {
   }
   term *= x;
   return term * sum;
+}
+
+/** Derivative of {@link tamedExpExcess}, with the digits of small x. */
+export function tamedExpExcessSlope(x: number): number {
+  return x <= LIMIT ? Math.expm1(x) : AT_LIMIT - 1;
 }

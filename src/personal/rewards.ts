@@ -7,7 +7,7 @@ import {
   type ParameterInput,
   readParameters,
 } from "../core/parameters.ts";
-import { readList, readMask, readValues } from "./batches.ts";
+import { largestValue, readList, readMask, readValues } from "./batches.ts";
 
 export interface CombinedRewardOptions {
   /** Scores of n answers by objective, for example `{ help, safe }`, n numbers each. */
@@ -23,7 +23,7 @@ export interface DeviationPenaltyOptions {
   readonly parameters: ParameterInput;
   /** theta_g: of the same lengths; tensors that are not shared may be missing on either side. */
   readonly global: ParameterInput;
-  /** beta >= 0 */
+  /** beta, 0 to 1e100 */
   readonly beta: number;
   /** Names of the shared group; the others do not count. Default: all tensors of `global`. */
   readonly shared?: NamePatterns;
@@ -79,7 +79,7 @@ export function combinedReward(options: CombinedRewardOptions): Float64Array {
  */
 export function deviationPenalty(options: DeviationPenaltyOptions): DeviationPenalty {
   checkOptions(options, "deviationPenalty", ["parameters", "global", "beta", "shared"]);
-  const beta = checkNumber(options.beta, "beta", 0);
+  const beta = checkNumber(options.beta, "beta", 0, largestValue);
   const all = readParameters(options.global, "global");
   const names = options.shared === undefined ? undefined : matchNames(all, options.shared, "shared");
   const global = new Map([...all].filter(([name]) => names?.has(name) ?? true));

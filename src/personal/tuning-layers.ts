@@ -68,12 +68,14 @@ export interface AdapterGradients {
 
 const loraNames = ["input", "weight", "loraB", "loraA", "alpha"];
 const adapterNames = ["input", "down", "up", "downBias", "upBias", "activation"];
+/** Products of four such numbers stay within double precision. */
+const LARGEST = 1e75;
 const activationNames: readonly Activation[] = ["relu", "gelu", "tanh"];
 
 /**
  * y = W x + (alpha/r) B A x, dOut x n (Hu et al., "LoRA: low-rank adaptation of large language models", arXiv:2106.09685).
  *
- * @throws InputError on shapes that do not fit, or entries that are not finite.
+ * @throws InputError on shapes that do not fit, or entries that are not finite or above 1e75 in modulus.
  */
 export function loraForward(options: LoraForwardOptions): Matrix {
   checkOptions(options, "loraForward", loraNames);
@@ -86,7 +88,7 @@ export function loraForward(options: LoraForwardOptions): Matrix {
  *
  *   dx = W^T dy + s A^T B^T dy,   dB = s dy (A x)^T,   dA = s B^T dy x^T.
  *
- * @throws InputError on shapes that do not fit, or entries that are not finite.
+ * @throws InputError on shapes that do not fit, or entries that are not finite or above 1e75 in modulus.
  */
 export function loraBackward(options: LoraBackwardOptions): LoraGradients {
   checkOptions(options, "loraBackward", [...loraNames, "outputGradient"]);
@@ -104,7 +106,7 @@ export function loraBackward(options: LoraBackwardOptions): LoraGradients {
  * The bottleneck adapter y = h + W_up sigma(W_down h + b_down) + b_up, d x n (Houlsby et al., "Parameter-efficient transfer
  * learning for NLP", ICML 2019).
  *
- * @throws InputError on shapes that do not fit, or entries that are not finite.
+ * @throws InputError on shapes that do not fit, or entries that are not finite or above 1e75 in modulus.
  */
 export function adapterForward(options: AdapterForwardOptions): Matrix {
   checkOptions(options, "adapterForward", adapterNames);
@@ -119,7 +121,7 @@ export function adapterForward(options: AdapterForwardOptions): Matrix {
  *
  *   dh = dy + W_down^T dz,   dW_up = dy sigma(z)^T,   dW_down = dz h^T,   db = row sums of dz and of dy.
  *
- * @throws InputError on shapes that do not fit, or entries that are not finite.
+ * @throws InputError on shapes that do not fit, or entries that are not finite or above 1e75 in modulus.
  */
 export function adapterBackward(options: AdapterBackwardOptions): AdapterGradients {
   checkOptions(options, "adapterBackward", [...adapterNames, "outputGradient"]);
@@ -147,7 +149,7 @@ function readLora(options: LoraForwardOptions): {
   const loraA = readMatrix(options.loraA, "loraA", undefined, weight.columns);
   const loraB = readMatrix(options.loraB, "loraB", weight.rows, loraA.rows);
   const input = readMatrix(options.input, "input", weight.columns);
-  const scale = checkNumber(options.alpha ?? loraA.rows, "alpha") / loraA.rows;
+  const scale = checkNumber(options.alpha ?? loraA.rows, "alpha", -LARGEST, LARGEST) / loraA.rows;
   return { input, weight, loraB, loraA, scale };
 }
 
@@ -164,13 +166,19 @@ function readAdapter(options: AdapterForwardOptions): {
   const { rows: width, columns: size } = down;
   const up = readMatrix(options.up, "up", size, width);
   const input = readMatrix(options.input, "input", size);
-  const downBias = checkNumbers(options.downBias ?? new Float64Array(width), "downBias", width);
-  const upBias = checkNumbers(options.upBias ?? new Float64Array(size), "upBias", size);
+  const downBias = checkNumbers(
+    options.downBias ?? new Float64Array(width),
+    "downBias",
+    width,
+    -LARGEST,
+    LARGEST,
+  );
+  const upBias = checkNumbers(options.upBias ?? new Float64Array(size), "upBias", size, -LARGEST, LARGEST);
   const activation = checkChoice(options.activation ?? "gelu", "activation", activationNames);
   return { input, down, up, upBias, bottleneck: addToColumns(down.mmul(input), downBias), activation };
 }
 
-/** A copy. @throws InputError on other shapes than the one asked for, or entries that are not finite. */
+/** A copy. @throws InputError on other shapes than the one asked for, or entries that are not finite or above 1e75. */
 function readMatrix(value: RealMatrix, field: string, rows?: number, columns?: number): Matrix {
   const wanted = `a matrix of ${rows ?? "any number of"} rows and ${columns ?? "any number of"} columns`;
   if (value === null || typeof value !== "object") throw new InputError(field, describe(value), wanted);
@@ -185,12 +193,10 @@ function readMatrix(value: RealMatrix, field: string, rows?: number, columns?: n
   }
   const out = new Matrix(height, width);
   for (let i = 0; i < height; i++) {
-    if (isRows) checkNumbers(lines[i], `${field}[${i}]`, width);
+    if (isRows) checkNumbers(lines[i], `${field}[${i}]`, width, -LARGEST, LARGEST);
     for (let j = 0; j < width; j++) {
       const entry = isRows ? lines[i]![j]! : source.get(i, j);
-      if (!Number.isFinite(entry)) {
-        throw new InputError(`${field}[${i}][${j}]`, describe(entry), "a finite number");
-      }
+      checkNumber(entry, `${field}[${i}][${j}]`, -LARGEST, LARGEST);
       out.set(i, j, entry);
     }
   }

@@ -30,6 +30,14 @@ export {
   wideMatrix,
 } from "./matrices.ts";
 export {
+  attentionResidual,
+  causalityResidual,
+  type HullOptions,
+  hullResidual,
+  keptResidual,
+  partitionResidual,
+} from "./personal.ts";
+export {
   type BeamformingProblem,
   beamformingProblem,
   type ChannelKind,

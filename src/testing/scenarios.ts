@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { LoraLayer, Scenario, Spectrum } from "../bounds/index.ts";
+import type { LoraLayer, PayloadPlan, Scenario, Spectrum } from "../bounds/index.ts";
 import { dimension, type Size } from "./sizes.ts";
 
 export interface ScenarioShape {
@@ -9,6 +9,8 @@ export interface ScenarioShape {
   readonly subcarriers?: Size;
   /** r_max, default 1 to 6. */
   readonly maxRank?: Size;
+  /** true: scenarios with a `lora.payload`, which shares a layer at least. Default false: everything is shared. */
+  readonly payload?: boolean;
 }
 
 const tenths = (min: number, max: number): fc.Arbitrary<number> =>
@@ -48,6 +50,31 @@ const layer: fc.Arbitrary<LoraLayer> = fc.record({
   count: fc.integer({ min: 1, max: 3 }),
 });
 
+/** Which of up to two layers are shared, and further tensors. */
+const payload: fc.Arbitrary<Required<PayloadPlan>> = fc.record({
+  layers: fc.constantFrom([0], [1], [0, 1], [1, 0]),
+  tensors: fc.array(
+    fc.record({
+      entries: fc.nat({ max: 40 }),
+      entriesPerRank: fc.nat({ max: 4 }),
+      count: fc.integer({ min: 1, max: 2 }),
+    }),
+    { maxLength: 2 },
+  ),
+});
+
+/** What of the plan the layers and the mode allow: a sketch has no other tensors. */
+function fitting(
+  { layers, tensors }: Required<PayloadPlan>,
+  count: number,
+  kind: string | undefined,
+): PayloadPlan {
+  return {
+    layers: count === 1 ? [0] : layers,
+    ...(kind === "sketch" ? {} : { tensors }),
+  };
+}
+
 /**
  * Small scenarios that `rankProblem` and `minimizeOptimalityGap` accept: a few devices, one or two layers, every pairing
  * of training and bound, rank searches that take milliseconds. The energy budget is sometimes set, and sometimes a total
@@ -86,6 +113,7 @@ export function scenario(shape: ScenarioShape = {}): fc.Arbitrary<Scenario> {
       spectrum,
       maxRank: dimension(shape.maxRank, { min: 1, max: 6 }),
       rankSearch: fc.constantFrom("backtracking", "exhaustive"),
+      plan: shape.payload === true ? payload : fc.constant(undefined),
     })
     .map(({ channel, streams, snrDb, energyPerRound, mode, maxRank, ...rest }) => {
       const { trained, form } = mode;
@@ -112,6 +140,7 @@ export function scenario(shape: ScenarioShape = {}): fc.Arbitrary<Scenario> {
           layers: rest.layers,
           trained,
           ...(kind === undefined ? {} : { residual: { kind, ...spectrum } }),
+          ...(rest.plan === undefined ? {} : { payload: fitting(rest.plan, rest.layers.length, kind) }),
         },
         solver: { maxRank, rankSearch, effort: "fast" as const },
       };

@@ -81,6 +81,40 @@ describe("airfold solve", () => {
     expect(stderr).toContain("solver.rankSearch");
   });
 
+  it("takes a payload plan, and says what a round takes", () => {
+    const scenario = smallScenario();
+    const [layer] = scenario.lora.layers;
+    scenario.lora.layers = [layer!, { ...layer }];
+    type Costs = Solved & { delay: number; energy: number[] };
+    const all = solve(scenario) as Costs;
+    scenario.lora["payload"] = { layers: [1], tensors: [{ name: "head", entries: 40, entriesPerRank: 1 }] };
+    const some = solve(scenario) as Costs;
+    for (const { delay, energy } of [all, some]) {
+      expect(delay).toBeGreaterThan(0);
+      expect(energy).toHaveLength(3);
+      // within the budget of a round
+      for (const x of energy) expect(x > 0 && x <= 20 * (1 + 1e-9)).toBe(true);
+    }
+    // 28 entries per layer and unit of rank, 8 in a symbol
+    const duration = (scenario.link["symbolDuration"] as number | undefined) ?? 7.14e-5;
+    const computation = (scenario.learning["computeTime"] as number | undefined) ?? 0;
+    expect(some.delay).toBeCloseTo(duration * Math.ceil((29 * some.rank + 40) / 8) + computation, 9);
+    expect(all.delay).toBeCloseTo(duration * Math.ceil((56 * all.rank) / 8) + computation, 9);
+  });
+
+  it.each([
+    [{ layer: [0] }, "lora.payload.layer"],
+    [{ tensors: [{ entry: 1 }] }, "lora.payload.tensors[0].entry"],
+    [{ layers: [1] }, "lora.payload.layers[0]"],
+    [{ layers: [] }, "lora.payload"],
+  ])("refuses the payload plan %j in one line", (payload, field) => {
+    const scenario = smallScenario();
+    scenario.lora["payload"] = payload;
+    const { code, stderr } = airfold(["solve", "-"], JSON.stringify(scenario));
+    expect([code, stderr.split("\n").length]).toEqual([2, 2]);
+    expect(stderr).toContain(field);
+  });
+
   it("writes --out whole and leaves nothing else behind", () => {
     const folder = temporaryFolder();
     const out = join(folder, "result.json");

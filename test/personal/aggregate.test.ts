@@ -267,6 +267,7 @@ describe("wrong input", () => {
   const cases: readonly [string, Partial<PartialAggregateOptions> & object, string][] = [
     ["no clients", { clients: [] }, "clients"],
     ["a client that is none", { clients: [client, 3 as never] }, "clients[1]"],
+    ["a hole in the clients", { clients: Object.assign([client], { length: 2 }) }, "clients[1]"],
     ["a missing shared tensor", { clients: [client, { own: client.own }] }, 'clients[1]["x"]'],
     ["another length", { clients: [client, { ...client, x: Float64Array.of(1) }] }, 'clients[1]["x"]'],
     ["another array type", { clients: [client, { ...client, x: Float32Array.of(1, 2) }] }, 'clients[1]["x"]'],

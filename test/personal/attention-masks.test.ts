@@ -88,6 +88,7 @@ describe("masks", () => {
     expect(refusal(() => windowMask(4, 0)).field).toBe("window");
     expect(refusal(() => stridedMask(0, 1)).field).toBe("tokens");
     expect(refusal(() => globalMask(4, [4])).field).toBe("positions[0]");
+    expect(refusal(() => globalMask(4, Object.assign([1], { length: 2 }))).field).toBe("positions[1]");
     expect(refusal(() => unionMask()).field).toBe("masks");
     expect(refusal(() => unionMask(causalMask(2), causalMask(3))).field).toBe("masks[1].tokens");
     const short = { tokens: 2, allowed: new Uint8Array(3) };

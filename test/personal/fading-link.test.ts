@@ -204,6 +204,10 @@ describe("drawSnr", () => {
     );
   });
 
+  test("refuses more draws than fit into memory", () => {
+    expect(() => drawSnr({ clients: 2 ** 24, meanSnr: 1, rounds: 2 ** 24, seed: 1 })).toThrow(/^rounds/);
+  });
+
   test("same seed, same bits; more clients or rounds change nothing of the others", () => {
     const given = { clients: 3, meanSnr: [1, 2, 0], kFactor: [0, 4, 1], rounds: 5, seed: 7 };
     const snrs = drawSnr(given);

@@ -79,6 +79,14 @@ describe("groupParameters", () => {
     expect(error.message).toMatch(message);
   });
 
+  it("refuses holes in lists of patterns, which map and forEach pass over", () => {
+    const holes = ["a*"];
+    holes.length = 2;
+    for (const shared of [holes, ["a*", undefined] as never]) {
+      expect(() => groupParameters({ parameters: { a1: 1 }, shared })).toThrow(/^shared\[1\]: found nothing/);
+    }
+  });
+
   it("covers every name exactly once, or refuses an overlap", () => {
     const pattern = fc.constantFrom("a*", "b*", "*1", "*2", "c?", "*");
     const patterns = fc.uniqueArray(pattern, { maxLength: 2 });

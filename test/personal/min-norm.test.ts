@@ -228,6 +228,7 @@ describe("many objectives", () => {
       refusal(() => minNormWeights({ gradients } as Parameters<typeof minNormWeights>[0])).field;
     expect(field([])).toBe("gradients");
     expect(field([[]])).toBe("gradients[0]");
+    expect(field(Object.assign([[1]], { length: 2 }))).toBe("gradients[1]");
     expect(field([[1], [1, 2]])).toBe("gradients[1]");
     expect(field([[1], [Number.NaN]])).toBe("gradients[1][0]");
     expect(field([[1], [1e200]])).toBe("gradients[1]");

@@ -174,6 +174,15 @@ describe("payloadEntries with a plan", () => {
     );
   });
 
+  it("refuses holes, which forEach and map pass over", () => {
+    const hole = <T>(x: T): T[] => Object.assign([x], { length: 2 });
+    const [layer] = [{ dOut: 3, dIn: 4 }];
+    const count = (list: (typeof layer)[], plan: object) => () => payloadEntries(list, 1, "both", plan);
+    expect(count(hole(layer), {})).toThrow(/^layers\[1\]/);
+    expect(count([layer, layer], { layers: hole(0) })).toThrow(/^payload\.layers\[1\]/);
+    expect(count([layer], { tensors: hole({ entries: 1 }) })).toThrow(/^payload\.tensors\[1\]/);
+  });
+
   it("an adapter whose bottleneck is the rank: (d_in + d_out) and a bias per unit, and a fixed bias", () => {
     const plan = { tensors: [{ name: "biases", entries: 10, entriesPerRank: 1 }] };
     const adapter = [{ dOut: 10, dIn: 10 }];
@@ -224,6 +233,9 @@ describe("scenarioPayload", () => {
     expect(() => scenarioPayload(plan, model(1), [named[0]!, named[0]!])).toThrow(/layers\[1\]\.tensors/);
     expect(() => scenarioPayload(plan, model(1), [{ ...named[0]!, tensors: "k.*" }])).toThrow(/k\.\*/);
     expect(() => scenarioPayload(plan, model(1), [])).toThrow(/layers/);
+    expect(() => scenarioPayload(plan, model(1), [{ ...named[0]!, dIn: 0 }])).toThrow(/layers\[0\]\.dIn/);
+    const holes = Object.assign([named[0]!], { length: 2 });
+    expect(() => scenarioPayload(plan, model(1), holes)).toThrow(/layers\[1\]/);
   });
 });
 
@@ -518,6 +530,7 @@ describe("the bound with private weights, on quadratic losses of shared and priv
     weights: readonly number[],
     error: (gradient: readonly number[], round: number) => readonly number[],
     privateStep: (k: number) => number = () => 1,
+    privateNoise: () => number = () => 0,
   ): { readonly start: number; readonly end: number } {
     const run = (count: number, noisy: boolean): { loss: number; start: number } => {
       const common = new Array<number>(shared).fill(0);
@@ -536,8 +549,10 @@ describe("the bound with private weights, on quadratic losses of shared and priv
         // shared weights by the received mean, private ones by the client's own gradient, which its weight does not scale
         for (let i = 0; i < shared; i++) common[i]! -= (mean[i]! + e[i]!) / smoothness;
         for (const [k, p] of own.entries()) {
-          for (let i = 0; i < p.length; i++)
-            p[i]! -= ((noisy ? privateStep(k) : 1) * gradients[k]![shared + i]!) / smoothness;
+          for (let i = 0; i < p.length; i++) {
+            const slope = gradients[k]![shared + i]! + (noisy ? privateNoise() : 0);
+            p[i]! -= ((noisy ? privateStep(k) : 1) * slope) / smoothness;
+          }
         }
       }
       return { loss: loss(), start };
@@ -592,6 +607,37 @@ describe("the bound with private weights, on quadratic losses of shared and priv
       tightest = Math.max(tightest, end / gap);
     }
     expect(tightest).toBeGreaterThan(0.05);
+  });
+
+  it("counts minibatches of the private gradients by the weights, not by their squares", () => {
+    const clients = [2, 4, 1].map((own, k) => client(k, own));
+    const weights = [0.7, 0.25, 0.05];
+    const [variance, runs] = [0.02, 12];
+    const exact = (g: readonly number[]): number[] => g.map(() => 0);
+    let mean = 0;
+    let start = 0;
+    for (let seed = 0; seed < runs; seed++) {
+      const stream = randomStream(seed, "private minibatches");
+      const noise = (): number => Math.sqrt(variance) * stream.normal();
+      const run = train(clients, weights, exact, () => 1, noise);
+      mean += run.end / runs;
+      start = run.start;
+    }
+    const bound = (stochasticVariance: number): number =>
+      optimalityGap({
+        smoothness,
+        plConstant: mu,
+        initialGap: start,
+        rounds,
+        distortion: 0,
+        gradientFloor: 0,
+        gradientSlope: 0,
+        stochasticVariance,
+        residual: 0,
+      }).gap;
+    const counted = weights.reduce((sum, w, k) => sum + w * variance * (clients[k]!.size - shared), 0);
+    expect(mean).toBeLessThan(bound(counted));
+    expect(mean).toBeGreaterThan(2 * bound(0));
   });
 
   it("needs private steps that the weight of the client does not scale", () => {

@@ -67,6 +67,8 @@ describe("sharingPlan", () => {
     ["no parts", () => sharingPlan("vanilla", {}), /parts/],
     ["a plan without its part", () => sharingPlan("lora-shared", { head: "head.*" }), /parts\.lora/],
     ["empty patterns as a part", () => sharingPlan("split", { head: [], lora: "*" }), /parts\.head/],
+    ["what is no pattern", () => sharingPlan("split", { head: [3 as never], lora: "*" }), /parts\.head\[0\]/],
+    ["null as a part", () => sharingPlan("vanilla", { head: null as never }), /parts\.head/],
     [
       "a part that the model does not have",
       () => groupParameters({ parameters: { "head.weight": 1 }, ...sharingPlan("vanilla") }),

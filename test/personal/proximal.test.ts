@@ -233,6 +233,13 @@ describe("policyLoss", () => {
     });
   });
 
+  test("on the edge of the range the gradient is that of the inside", () => {
+    const logProbs = [-1, -2];
+    const edge = { logProbs, oldLogProbs: logProbs, advantages: [3, -4], clipRange: 0 };
+    const { value, gradient, clipFraction } = policyLoss(edge);
+    expect([value, [...gradient], clipFraction]).toEqual([0.5, [-1.5, 2], 0]);
+  });
+
   test("rows count alike, whatever their length", () => {
     const given = { logProbs: [-1, -1, -1, -1], oldLogProbs: [-1, -1, -1, -1], advantages: [1, 1, 4, 9] };
     const mask = [1, 1, 1, 0];
@@ -307,6 +314,15 @@ describe("divergences", () => {
     // which is that of KL(q || p) with respect to the logits of p
     const reverse = differences((z) => exactKl({ logits: logQ, referenceLogits: z, classes }).value, logits);
     expect(mismatch(k3.gradient, reverse)).toBeLessThan(1e-9);
+  });
+
+  test("k3 of a token that the policy has all but lost: the slope is that of the tangent", () => {
+    for (const x of [-19, -21, -25, -300]) {
+      const at = (logProb: number) =>
+        tokenKl({ logProbs: [logProb], referenceLogProbs: [0], kind: "k3" }) as Term;
+      const slope = (at(x + 1e-3).value - at(x - 1e-3).value) / 2e-3;
+      expect(at(x).gradient[0]! / slope).toBeCloseTo(1, 5);
+    }
   });
 
   test("exactKl >= 0, 0 for equal distributions; k2, k3 >= 0; small differences keep their digits", () => {

@@ -151,6 +151,8 @@ describe("deviationPenalty", () => {
     const penalty = (change: object) =>
       refusal(() => deviationPenalty({ parameters, global, beta: 1, ...change })).field;
     expect(penalty({ beta: -1 })).toBe("beta");
+    // 2 beta would overflow, and NaN times a difference of 0
+    expect(penalty({ beta: 1e308 })).toBe("beta");
     expect(penalty({ shared: "tail.*" })).toBe("shared");
     expect(penalty({ parameters: { ...parameters, body: Float64Array.of(1) } })).toBe('parameters["body"]');
     const huge = { ...parameters, body: Float64Array.of(1e200, 0, 0) };

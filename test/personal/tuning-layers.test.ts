@@ -53,6 +53,7 @@ describe("LoRA", () => {
     expect(field({ loraB: matrix(4, 3) })).toBe("loraB");
     expect(field({ loraA: matrix(2, 4) })).toBe("loraA");
     expect(field({ loraA: [[1, 2, 3, 4, Number.NaN]] })).toBe("loraA[0][4]");
+    expect(field({ loraA: [[1, 2, 3, 4, 1e76]] })).toBe("loraA[0][4]");
     expect(field({ weight: null })).toBe("weight");
     expect(field({ rank: 2 })).toBe("loraForward.rank");
     expect(refusal(() => loraBackward({ ...given, outputGradient: matrix(3, 3) })).field).toBe(
