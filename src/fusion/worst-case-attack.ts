@@ -24,7 +24,8 @@ import {
   sumOf,
 } from "./covariance.ts";
 import { errorAllocation, rateAllocation } from "./worst-case-allocation.ts";
-import { certify, type JammingProblem, solveJamming } from "./worst-case-solver.ts";
+import { certify, type JammingProblem } from "./worst-case-certificate.ts";
+import { solveJamming } from "./worst-case-solver.ts";
 
 export interface WorstCaseNoise {
   /** Z, n x n. */
