@@ -8,6 +8,7 @@ import {
   conjugateTranspose as adjoint,
   type ComplexMatrix,
   cholesky,
+  frobeniusNorm,
   fromDiagonal,
   hermitianPart,
   identity,
@@ -16,6 +17,7 @@ import {
   multiply,
   realInner,
   scale,
+  subtract,
   trace,
 } from "../../src/linalg/index.ts";
 import {
@@ -77,6 +79,11 @@ describe("jammer behind a channel", () => {
         };
         const rounding = 1e-10 * Math.max(1, found.value);
         expect(Math.abs(valueAt(found.jamming) - found.value)).toBeLessThan(rounding);
+        const even = add(
+          congruence(jammerChannel, scale(identity(antennas), power / antennas)),
+          scale(identity(n), floor),
+        );
+        expect(frobeniusNorm(subtract(found.whiteNoise, even))).toBeLessThan(1e-14 * frobeniusNorm(even));
         const sign = objective === "mse" ? -1 : 1;
         expect(sign * found.whiteNoiseValue).toBeGreaterThan(
           sign * found.value - found.dualityGap - rounding,
