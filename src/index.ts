@@ -5,6 +5,7 @@
 export * from "./aircomp/index.ts";
 export * from "./bounds/index.ts";
 export * from "./core/index.ts";
+export * from "./fusion/index.ts";
 export { type ComplexMatrix, ComplexStack } from "./linalg/index.ts";
 export * from "./lora/index.ts";
 export * from "./personal/index.ts";

@@ -3,20 +3,13 @@
  * the trainings. Whatever is finished is in a log, trainings under way are saved every few rounds, and a restart goes on
  * from there.
  */
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Piscina } from "piscina";
+import { openLog } from "../shared/log.mjs";
 import { plan, schemes, sweep, trialsOf, tuningTrial, tuningTrialsOf } from "./plan.mjs";
 import { interpolate } from "./rank-choice.mjs";
 import { finalLoss, report } from "./report.mjs";
@@ -168,44 +161,6 @@ function createProgress(jobs) {
       const left = now > before ? `, ${minutes.toFixed(1)} minutes left` : "";
       const share = ((100 * now) / total).toFixed(0);
       process.stderr.write(`${id}: done; ${share} % of the study${left}\n`);
-    },
-  };
-}
-
-/** What an earlier run finished; a log of other settings is refused, a line that was cut off is left out. */
-function openLog(file, header) {
-  const finished = new Map();
-  const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
-  if (lines.length > 0 && lines[0] !== header) {
-    process.stderr.write(
-      `--out: found ${file} of other settings (another version of the study, or --quick), expected a folder of its own\n`,
-    );
-    process.exit(2);
-  }
-  const whole = [header];
-  for (const line of lines.slice(1)) {
-    try {
-      const result = JSON.parse(line);
-      finished.set(result.id, result);
-      whole.push(line);
-    } catch {
-      // the run was killed while it wrote this line
-    }
-  }
-  const rewrite = (content) => {
-    writeFileSync(`${file}.new`, `${content.join("\n")}\n`);
-    renameSync(`${file}.new`, file);
-  };
-  rewrite(whole);
-  return {
-    finished,
-    append(result) {
-      finished.set(result.id, result);
-      appendFileSync(file, `${JSON.stringify(result)}\n`);
-    },
-    /** In the order of the plan, however many workers there were. */
-    sort(ids) {
-      rewrite([header, ...ids.map((id) => JSON.stringify(finished.get(id)))]);
     },
   };
 }

@@ -112,7 +112,7 @@ export function readTaskVectors(
   if (!Array.isArray(value) || value.length === 0) {
     throw new InputError(field, describe(value), "an array of task vectors, at least one");
   }
-  return value.map((set, t) => {
+  return Array.from(value, (set, t) => {
     const own = `${field}[${t}]`;
     const tensors = readParameters(set, own);
     checkSame(tensors, own, base, "base", masked);
@@ -135,7 +135,7 @@ export function matchNames(
 ): Set<string> {
   const masked = new Set<string>();
   if (patterns === undefined) return masked;
-  const list: readonly unknown[] = Array.isArray(patterns) ? patterns : [patterns];
+  const list: readonly unknown[] = Array.isArray(patterns) ? Array.from(patterns) : [patterns];
   list.forEach((pattern, i) => {
     const own = Array.isArray(patterns) ? `${field}[${i}]` : field;
     const expression = toExpression(pattern, own);

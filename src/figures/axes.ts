@@ -1,4 +1,4 @@
-import { checkNumber, checkNumbers, InputError } from "../core/index.ts";
+import { checkNumber, checkNumbers, describe, InputError } from "../core/index.ts";
 import { signed } from "./style.ts";
 import type { Spec } from "./types.ts";
 
@@ -10,6 +10,8 @@ export interface Axis {
   readonly ticks: readonly number[];
   /** Text of a tick; ticks that are missing here are minor. */
   readonly labels: ReadonlyMap<number, string>;
+  /** Values are the numbers of categories: marks side by side instead of lines. */
+  readonly categorical?: boolean;
 }
 
 /**
@@ -33,15 +35,17 @@ export function logAxis(title: string, values: readonly number[], snap = true): 
   const ticks = decadeTicks(bottom, top, [1, 2, 3, 4, 5, 6, 7, 8, 9]).filter(inside);
   const named = span > 1.6 ? [1] : span > 0.7 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
   const every = span > 8 ? 2 : 1;
-  const labelled = decadeTicks(bottom, top, named)
+  const usual = decadeTicks(bottom, top, named)
     .filter(inside)
     .filter((tick) => span <= 1.6 || Math.round(Math.log10(tick)) % every === 0);
+  // two decades may hold only two powers of ten
+  const labelled = usual.length < 3 ? decadeTicks(bottom, top, [1, 2, 5]).filter(inside) : usual;
   // less than a third of a decade may hold none of these: there the round numbers of a linear axis
   if (labelled.length < 3) {
     const round = roundTicks(bottom, top, top - bottom).filter(inside);
     return { title, log: true, domain: [bottom, top], ticks: round, labels: textOf(round) };
   }
-  const powers = span > 1.6 && (bottom < 0.009 || top > 9999);
+  const powers = labelled === usual && span > 1.6 && (bottom < 0.009 || top > 9999);
   const labels = new Map(labelled.map((tick) => [tick, powers ? powerLabel(tick) : String(tick)]));
   const all = [...new Set([...ticks, ...labelled])].sort((a, b) => a - b);
   return { title, log: true, domain: [bottom, top], ticks: all, labels };
@@ -91,6 +95,23 @@ export function linearAxis(title: string, values: readonly number[]): Axis {
   return { title, log: false, domain, ...labelled(roundTicks(...domain, span)) };
 }
 
+/**
+ * An x axis of categories (tasks, clients): category i is at x = i + 1. Rows are drawn as marks, those of several series side
+ * by side, with a bar from `low` to `high`.
+ *
+ * @throws InputError without a name, or on names that are not texts.
+ */
+export function categoryAxis(title: string, names: readonly string[]): Axis {
+  const expected = "an array of at least one text";
+  if (!Array.isArray(names) || names.length === 0) throw new InputError("names", describe(names), expected);
+  for (const [i, name] of names.entries()) {
+    if (typeof name !== "string") throw new InputError(`names[${i}]`, describe(name), "a string");
+  }
+  const ticks = names.map((_, i) => i + 1);
+  const labels = new Map(names.map((name, i) => [i + 1, name]));
+  return { title, log: false, domain: [0.5, names.length + 0.5], ticks, labels, categorical: true };
+}
+
 /** Multiples of 1, 2, 5 or 10 times a power of ten between two numbers, at least about three in a span. */
 function roundTicks(from: number, to: number, span: number): number[] {
   const unit = 10 ** Math.floor(Math.log10(span / 3));
@@ -126,6 +147,7 @@ export function axisSpec(axis: Axis, options: Spec = {}): Spec {
     tickSize: when(5, 2.5),
     gridOpacity: when(1, 0),
     grid: true,
+    ...(axis.categorical === true ? { labelAngle: -30, labelAlign: "right", tickSize: 0 } : {}),
     ...options,
   };
 }

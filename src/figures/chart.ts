@@ -79,23 +79,27 @@ function panelSpec(chart: Chart, panel: Panel, next: Panel | undefined): Spec {
   const yAxis = axisSpec(panel.y, { minExtent: axisRoom - 18, maxExtent: axisRoom - 18 });
   const y = { field: "y", type: "quantitative", scale: scaleSpec(panel.y), axis: yAxis };
   const look = seriesEncoding(chart.series);
+  const marked = new Set(chart.series.filter(({ style }) => style.shape !== "none").map(({ key }) => key));
   const isBand = "isValid(datum.low) && isValid(datum.high)";
-  const layers: Spec[] = [
-    {
-      transform: [{ filter: isBand }],
-      mark: { type: "area", opacity: chart.series.length > 6 ? 0.1 : 0.18, clip: true, line: false },
-      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: look.color },
-    },
-    {
-      mark: { type: "line", strokeWidth: 1.4, clip: true },
-      encoding: { x, y, color: look.color, strokeDash: look.strokeDash },
-    },
-    {
-      transform: [{ filter: "datum.marked" }],
-      mark: { type: "point", filled: true, size: 26, opacity: 1, clip: true },
-      encoding: { x, y, color: look.color, shape: look.shape },
-    },
-  ];
+  const layers: Spec[] =
+    own.categorical === true
+      ? markLayers(x, y, look)
+      : [
+          {
+            transform: [{ filter: isBand }],
+            mark: { type: "area", opacity: chart.series.length > 6 ? 0.1 : 0.18, clip: true, line: false },
+            encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: look.color },
+          },
+          {
+            mark: { type: "line", strokeWidth: 1.4, clip: true },
+            encoding: { x, y, color: look.color, strokeDash: look.strokeDash },
+          },
+          {
+            transform: [{ filter: "datum.marked" }],
+            mark: { type: "point", filled: true, size: 26, opacity: 1, clip: true },
+            encoding: { x, y, color: look.color, shape: look.shape },
+          },
+        ];
   if (panel.level !== undefined) {
     layers.unshift({
       data: { values: [{ y: panel.level }] },
@@ -111,12 +115,45 @@ function panelSpec(chart: Chart, panel: Panel, next: Panel | undefined): Spec {
     });
   }
   if (panel.label !== undefined) layers.push(labelSpec(panel.label.text, panel.label.corner, panel.height));
-  const marked = new Set(chart.series.filter(({ style }) => style.shape !== "none").map(({ key }) => key));
+  const place =
+    own.categorical === true ? sideBySide(chart.series, marked) : (row: PanelRow): number => row.x;
   const values = panel.rows.map((row) => ({
     ...row,
+    x: place(row),
     marked: marked.has(row.series) && row.marked !== false,
   }));
   return { width, height: panel.height, data: { values }, layer: layers };
+}
+
+/** Layers over a categorical axis: a bar from low to high and a mark; a short line where the series has no mark. */
+function markLayers(x: Spec, y: Spec, look: Look): Spec[] {
+  const isBand = "isValid(datum.low) && isValid(datum.high)";
+  return [
+    {
+      transform: [{ filter: isBand }],
+      mark: { type: "rule", strokeWidth: 1.4, clip: true },
+      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: look.color },
+    },
+    {
+      transform: [{ filter: "!datum.marked" }],
+      mark: { type: "tick", orient: "horizontal", size: 22, thickness: 1.4, clip: true },
+      encoding: { x, y, color: look.color },
+    },
+    {
+      transform: [{ filter: "datum.marked" }],
+      mark: { type: "point", filled: true, size: 26, opacity: 1, clip: true },
+      encoding: { x, y, color: look.color, shape: look.shape },
+    },
+  ];
+}
+
+/** Where a row is drawn in its category, so that series do not cover each other; those without marks in the middle. */
+function sideBySide(series: readonly Series[], marked: ReadonlySet<string>): (row: PanelRow) => number {
+  const keys = series.map(({ key }) => key).filter((key) => marked.has(key));
+  return (row) => {
+    const at = keys.indexOf(row.series);
+    return at < 0 ? row.x : row.x + (0.7 * (at - (keys.length - 1) / 2)) / keys.length;
+  };
 }
 
 function labelSpec(text: string, corner: Corner, height: number): Spec {
@@ -200,6 +237,8 @@ function legendSpec(chart: Chart): Spec {
     const left = place(chart.ringLabel, 14);
     rings.push({ x: left + 5, y });
   }
+  const isCategorical = chart.panels.every((panel) => (panel.x ?? chart.x).categorical === true);
+  const lines = keys.filter(({ marked }) => !(isCategorical && marked === true));
   const pixels = (field: string): Spec => ({ field, type: "quantitative", scale: null, axis: null });
   const look = seriesEncoding(chart.series);
   return {
@@ -208,7 +247,7 @@ function legendSpec(chart: Chart): Spec {
     view: { stroke: null },
     layer: [
       {
-        data: { values: keys },
+        data: { values: lines },
         mark: { type: "rule", strokeWidth: 1.4 },
         encoding: {
           x: pixels("x"),

@@ -39,6 +39,7 @@ function checkPanel(panel: Panel, shared: Axis, keys: ReadonlySet<string>, field
   checkPositive(height, `${field}.height`);
   if (x !== undefined) checkAxis(x, `${field}.x`);
   checkAxis(y, `${field}.y`);
+  if (y.categorical === true) throw new InputError(`${field}.y`, "a categorical axis", "an axis of numbers");
   checkRows(rows, x ?? shared, y, keys, `${field}.rows`);
   if (rings !== undefined) checkRows(rings, x ?? shared, y, keys, `${field}.rings`);
   if (level !== undefined) checkCoordinate(level, y, `${field}.level`);
@@ -84,6 +85,9 @@ function checkAxis(axis: Axis, field: string): void {
   }
   checkText(axis.title, `${field}.title`);
   if (typeof axis.log !== "boolean") throw new InputError(`${field}.log`, describe(axis.log), "a boolean");
+  if (axis.categorical !== undefined && typeof axis.categorical !== "boolean") {
+    throw new InputError(`${field}.categorical`, describe(axis.categorical), "a boolean");
+  }
   const { domain } = axis;
   checkList(domain, `${field}.domain`, "[lowest, highest]");
   if (domain.length !== 2) throw new InputError(`${field}.domain`, describe(domain), "[lowest, highest]");

@@ -15,7 +15,7 @@ import { figureNamed } from "./registry.ts";
 import { drawSpec } from "./render.ts";
 import type { FigureName, FigureParameters, TaskResult } from "./types.ts";
 
-export { type Axis, linearAxis, logAxis, sweepAxis } from "./axes.ts";
+export { type Axis, categoryAxis, linearAxis, logAxis, sweepAxis } from "./axes.ts";
 export type { Chart, Corner, Panel, PanelRow } from "./chart.ts";
 export { toCsv } from "./csv.ts";
 export { figureNames } from "./registry.ts";

@@ -69,6 +69,15 @@ export async function selectCoefficients(options: CoefficientOptions): Promise<C
     throw new InputError("score", describe(options.score), "a function of parameters and coefficients");
   }
   const search = checkChoice(options.search ?? defaults.search, "search", ["common", "grid", "coordinate"]);
+  const foreign = {
+    common: ["start", "maxSweeps", "maxEvaluations"],
+    grid: ["start", "maxSweeps"],
+    coordinate: ["maxEvaluations"],
+  } as const;
+  for (const name of foreign[search]) {
+    if (options[name] === undefined) continue;
+    throw new InputError(name, "a value", `nothing with search "${search}"`);
+  }
   const maxSweeps = checkInteger(options.maxSweeps ?? defaults.maxSweeps, "maxSweeps", 1);
   const maxEvaluations = checkInteger(options.maxEvaluations ?? defaults.maxEvaluations, "maxEvaluations", 1);
   const values = checkValues(options.values);

@@ -26,8 +26,11 @@ export function checkPower(value: unknown, field: string, zero: boolean): number
 /** A matrix of finite entries with at least one row and column. @throws InputError */
 export function checkEntries(m: ComplexMatrix, field: string, rows?: number): ComplexMatrix {
   const expected = "a complex matrix { rows, cols, data: Float64Array }";
-  if (m === null || typeof m !== "object") throw new InputError(field, describe(m), expected);
-  const sizes = `rows ${String(m.rows)}, cols ${String(m.cols)}`;
+  // arrays of arrays come from elsewhere (NumPy, math.js)
+  const isMatrix =
+    m !== null && typeof m === "object" && typeof m.rows === "number" && typeof m.cols === "number";
+  if (!isMatrix) throw new InputError(field, describe(m), expected);
+  const sizes = `rows ${m.rows}, cols ${m.cols}`;
   const whole = Number.isSafeInteger(m.rows) && Number.isSafeInteger(m.cols) && m.rows > 0 && m.cols > 0;
   if (!whole) throw new InputError(field, sizes, "at least one row and one column");
   if (!(m.data instanceof Float64Array) || m.data.length !== 2 * m.rows * m.cols) {
@@ -94,8 +97,26 @@ export function checkCovariance(m: ComplexMatrix, field: string, size?: number):
 /** As {@link checkCovariance}, for a noise covariance that has to be invertible. */
 export function checkNoise(m: ComplexMatrix, field: string, size?: number): ComplexMatrix {
   const part = checkCovariance(m, field, size);
-  if (isPositive(part)) return part;
-  throw new InputError(field, "a singular matrix", "a positive definite noise covariance");
+  if (isPositive(part) && isRegular(part)) return part;
+  throw new InputError(
+    field,
+    "a singular matrix",
+    "a positive definite noise covariance (a floor makes one)",
+  );
+}
+
+/**
+ * Whether a positive definite matrix is so beyond rounding: with its diagonal scaled to 1 it stays positive definite less
+ * n (n + 1) u, the error of a Cholesky factor (Demmel, LAPACK Working Note 14, 1989). The worst noise against a signal of
+ * low rank without a floor is not, and rates against it would be rounding.
+ */
+function isRegular(m: ComplexMatrix): boolean {
+  const n = m.rows;
+  const scales = Float64Array.from({ length: n }, (_, i) => 1 / Math.sqrt(m.data[2 * i * (n + 1)]!));
+  const data = m.data.map((entry, p) => entry * scales[Math.floor(p / (2 * n))]! * scales[(p >> 1) % n]!);
+  const scaled = { rows: n, cols: n, data };
+  addDiagonal(scaled, -n * (n + 1) * 2 ** -53);
+  return isPositive(scaled);
 }
 
 /** A non-empty list of covariances of one size. */
@@ -104,7 +125,7 @@ export function checkCovariances(list: readonly ComplexMatrix[], field: string):
     throw new InputError(field, describe(list), "an array of covariances, one per user");
   }
   const size = (list[0] as ComplexMatrix | null)?.rows;
-  return list.map((m: ComplexMatrix, q) => checkCovariance(m, `${field}[${q}]`, q === 0 ? undefined : size));
+  return Array.from(list, (m, q) => checkCovariance(m, `${field}[${q}]`, q === 0 ? undefined : size));
 }
 
 /** A non-empty list of channels with the same number of rows. */
@@ -113,10 +134,7 @@ export function checkChannels(list: readonly ComplexMatrix[], field: string): re
     throw new InputError(field, describe(list), "an array of channel matrices, one per user");
   }
   const rows = (list[0] as ComplexMatrix | null)?.rows;
-  list.forEach((m: ComplexMatrix, q) => {
-    checkEntries(m, `${field}[${q}]`, q === 0 ? undefined : rows);
-  });
-  return list;
+  return Array.from(list, (m, q) => checkEntries(m, `${field}[${q}]`, q === 0 ? undefined : rows));
 }
 
 /** A matrix scaled by a power of two, so that its largest part is near 1, has a Cholesky factor. */

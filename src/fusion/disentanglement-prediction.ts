@@ -212,7 +212,7 @@ function readNoise(noise: PredictionOptions<unknown>["noise"], tasks: number): [
     return Array.from({ length: tasks }, () => [noise as EntryCovariance, "noise"]);
   }
   if (noise.length !== tasks) throw new InputError("noise", describe(noise), `${tasks} covariances, or one`);
-  return noise.map((value: EntryCovariance, t) => [value, `noise[${t}]`]);
+  return Array.from(noise as readonly EntryCovariance[], (value, t) => [value, `noise[${t}]`]);
 }
 
 function squaredStandardError(values: readonly number[]): number {

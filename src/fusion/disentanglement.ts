@@ -178,6 +178,7 @@ function argMaxFinite({ data, width }: Outputs, sample: number): number {
 }
 
 function checkPair(tasks: readonly [number, number] | undefined, count: number): readonly [number, number] {
+  if (count < 2) throw new InputError("taskVectors", "one task vector", "two at least, for a grid");
   const pair = checkNumbers(tasks ?? [0, 1], "tasks", 2);
   const [a, b] = [0, 1].map((i) => checkInteger(pair[i], `tasks[${i}]`, 0, count - 1)) as [number, number];
   if (a === b) throw new InputError("tasks", `${a} twice`, "two different tasks");

@@ -56,8 +56,8 @@ export async function outputsOf<Inputs>(
   const width = like?.width ?? (rows[0] as ArrayLike<number>)?.length ?? 0;
   if (rows.length !== samples) throw new InputError(field, `${rows.length} rows`, `${samples}, as before`);
   const data = new Float64Array(samples * width);
-  rows.forEach((row: ArrayLike<number>, s) => {
-    if (row === null || typeof row !== "object" || row.length !== width || width === 0) {
+  Array.from(rows as readonly ArrayLike<number>[]).forEach((row, s) => {
+    if (!row || typeof row !== "object" || row.length !== width || width === 0) {
       throw new InputError(`${field}: row ${s}`, describe(row), `${width || "some"} numbers`);
     }
     for (let i = 0; i < width; i++) {

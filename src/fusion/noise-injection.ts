@@ -59,7 +59,7 @@ export function injectNoise(options: NoiseInjectionOptions): NoisyTaskVectors {
   }
   const mse = checkMse(options.mse, list.length);
   const variances = new Float64Array(list.length);
-  const taskVectors = list.map((vector: unknown, t) => {
+  const taskVectors = Array.from(list, (vector: unknown, t) => {
     const tensors = readParameters(vector, `taskVectors[${t}]`);
     const masked = matchNames(tensors, options.frozen, "frozen", true);
     checkFinite(tensors, `taskVectors[${t}]`, masked);
@@ -81,15 +81,17 @@ export function mseFromErrorCovariance(
   options: { readonly unbiased?: boolean } = {},
 ): number {
   checkOptions(options, "mseFromErrorCovariance", ["unbiased"]);
+  const unbiased: unknown = options.unbiased ?? false;
+  if (typeof unbiased !== "boolean") throw new InputError("unbiased", describe(unbiased), "true or false");
   const diagonal = typeof covariance === "number" ? [covariance] : diagonalOf(covariance);
   let sum = 0;
   diagonal.forEach((e, i) => {
     const field = typeof covariance === "number" ? "covariance" : `covariance[${i}, ${i}]`;
     checkNumber(e, field, 0);
-    if (options.unbiased === true && e >= 1) {
+    if (unbiased && e >= 1) {
       throw new InputError(field, String(e), "an error below 1: nothing of the symbol is left to scale");
     }
-    sum += options.unbiased === true ? e / (1 - e) : e;
+    sum += unbiased ? e / (1 - e) : e;
   });
   return sum / diagonal.length;
 }

@@ -26,9 +26,12 @@ export interface OutputCovarianceOptions<Inputs> extends ProbeOptions<Inputs> {
 }
 
 export interface OutputCovariances {
-  /** Outputs without noise, one row per sample. */
+  /** Outputs without noise as the model gave them, one row per sample. */
   readonly outputs: readonly Float64Array[];
-  /** J Sigma J^T of each sample, width x width row-major; of rank `probes` at most with random directions. */
+  /**
+   * J Sigma J^T of each sample, width x width row-major; of rank `probes` at most with random directions. Infinite where
+   * outputs are not finite.
+   */
   readonly covariances: readonly Float64Array[];
 }
 
@@ -73,6 +76,10 @@ export async function outputCovariances<Inputs>(
           matrix[i * width + j]! += share * moved[s * width + i]! * moved[s * width + j]!;
       }
     });
+  }
+  for (const matrix of covariances) {
+    for (let i = 0; i < matrix.length; i++)
+      if (Number.isNaN(matrix[i]!)) matrix[i] = Number.POSITIVE_INFINITY;
   }
   const rows = Array.from({ length: samples }, (_, s) => outputs.data.slice(s * width, (s + 1) * width));
   return { outputs: rows, covariances };

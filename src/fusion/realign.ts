@@ -257,12 +257,16 @@ function overflows(point: Float64Array, fused: Tensors, layout: Layout): boolean
 function checkCallbacks(
   options: RealignmentOptions,
 ): Pick<RealignmentOptions, "gradient" | "validate" | "signal"> {
-  const { gradient, validate } = options;
+  const { gradient, validate, signal } = options;
   if (typeof gradient !== "function") {
     throw new InputError("gradient", describe(gradient), "a function of the parameters");
   }
   if (validate !== undefined && typeof validate !== "function") {
     throw new InputError("validate", describe(validate), "a function of the parameters");
+  }
+  // not instanceof: signals of other realms and of older browsers' polyfills are as good
+  if (signal !== undefined && typeof signal?.aborted !== "boolean") {
+    throw new InputError("signal", describe(signal), "an AbortSignal");
   }
   return options;
 }

@@ -25,7 +25,7 @@ export interface SaddlePointOptions {
   /** H_q, n x m_q, one per user. */
   readonly channels: readonly ComplexMatrix[];
   /** tr Q_q <= power; one number for all users, or one each. */
-  readonly powers: number | readonly number[];
+  readonly powers: number | ArrayLike<number>;
   /** tr J <= jammerPower. */
   readonly jammerPower: number;
   /** Thermal noise per antenna. Default 0. */
@@ -89,7 +89,7 @@ interface State {
  * @throws InputError as `worstCaseNoise` and `iterativeWaterFilling`
  */
 export function saddlePoint(options: SaddlePointOptions): SaddlePoint {
-  checkOptions(options, "options", [
+  checkOptions(options, "saddlePoint", [
     "channels",
     "powers",
     "jammerPower",
@@ -150,8 +150,10 @@ export function saddlePoint(options: SaddlePointOptions): SaddlePoint {
     const userGap = state.regular
       ? usersGap(seen, powers, state.transmit, state.total)
       : Number.POSITIVE_INFINITY;
-    if (userGap + state.jammerGap < best.userGap + best.state.jammerGap) best = { state, userGap };
-    if (userGap + state.jammerGap <= tolerance * state.value) reason = "gap";
+    const gap = userGap + state.jammerGap;
+    if (gap < best.userGap + best.state.jammerGap) best = { state, userGap };
+    // a rate that has no double has no certificate either
+    if (gap < Number.POSITIVE_INFINITY && gap <= tolerance * state.value) reason = "gap";
     if (reason === "gap" || iterations >= maxIterations) break;
     const next = state.regular ? step(state, seen, powers, floor > 0 ? 1 : longestStep, evaluate) : undefined;
     if (next === undefined) {
@@ -167,7 +169,8 @@ export function saddlePoint(options: SaddlePointOptions): SaddlePoint {
     covariance,
     jamming,
     value,
-    lowerBound: value - jammerGap,
+    // a noise that is singular in doubles: Infinity - Infinity, of which only 0 is sure
+    lowerBound: jammerGap < Number.POSITIVE_INFINITY ? value - jammerGap : 0,
     upperBound: value + best.userGap,
     gap: best.userGap + jammerGap,
     iterations,

@@ -69,7 +69,7 @@ export function signalCovariance(channel: ComplexMatrix, precoder?: ComplexMatri
  * not a permutation of the users
  */
 export function sicRates(options: SicRatesOptions): SicRates {
-  checkOptions(options, "options", ["signalCovariances", "noise", "order"]);
+  checkOptions(options, "sicRates", ["signalCovariances", "noise", "order"]);
   const signals = checkCovariances(options.signalCovariances, "signalCovariances");
   const noise = checkNoise(options.noise, "noise", signals[0]!.rows);
   const order = checkOrder(options.order, signals.length);
@@ -89,7 +89,7 @@ export function sicRates(options: SicRatesOptions): SicRates {
  * @throws InputError as {@link sicRates}
  */
 export function mmseSicErrors(options: MmseSicOptions): MmseSicErrors {
-  checkOptions(options, "options", ["channels", "noise", "order"]);
+  checkOptions(options, "mmseSicErrors", ["channels", "noise", "order"]);
   const channels = checkChannels(options.channels, "channels");
   const noise = checkNoise(options.noise, "noise", channels[0]!.rows);
   const order = checkOrder(options.order, channels.length);

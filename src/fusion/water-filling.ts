@@ -1,5 +1,5 @@
 /** The transmit covariances of the users that maximise their sum rate against a given noise. */
-import { checkInteger, checkNumber, checkOptions } from "../core/index.ts";
+import { checkInteger, checkNumber, checkNumbers, checkOptions } from "../core/index.ts";
 import {
   add,
   type ComplexMatrix,
@@ -28,7 +28,7 @@ export interface WaterFillingOptions {
   /** H_q, n x m_q, one per user. */
   readonly channels: readonly ComplexMatrix[];
   /** tr Q_q <= power; one number for all users, or one each. */
-  readonly powers: number | readonly number[];
+  readonly powers: number | ArrayLike<number>;
   /** Z, n x n Hermitian positive definite. */
   readonly noise: ComplexMatrix;
   /** `gap` that is aimed at, relative to the rate. Default 1e-7. */
@@ -60,7 +60,13 @@ export interface WaterFilling {
  * @throws InputError on channels of different heights, a singular noise, or powers outside [1e-100, 1e100] other than 0
  */
 export function iterativeWaterFilling(options: WaterFillingOptions): WaterFilling {
-  checkOptions(options, "options", ["channels", "powers", "noise", "tolerance", "maxIterations"]);
+  checkOptions(options, "iterativeWaterFilling", [
+    "channels",
+    "powers",
+    "noise",
+    "tolerance",
+    "maxIterations",
+  ]);
   const channels = checkChannels(options.channels, "channels");
   const powers = checkPowers(options.powers, channels.length);
   const noise = checkNoise(options.noise, "noise", channels[0]!.rows);
@@ -139,9 +145,10 @@ export function received(channel: ComplexMatrix, covariance: ComplexMatrix): Com
   return hermitianPart(multiplyConjugateRight(multiply(channel, covariance), channel));
 }
 
-export function checkPowers(powers: number | readonly number[], users: number): Float64Array {
+export function checkPowers(powers: number | ArrayLike<number>, users: number): Float64Array {
   if (typeof powers === "number") return new Float64Array(users).fill(checkPower(powers, "powers", true));
-  return Float64Array.from({ length: users }, (_, q) => checkPower(powers?.[q], `powers[${q}]`, true));
+  const list = checkNumbers(powers, "powers", users);
+  return Float64Array.from({ length: users }, (_, q) => checkPower(list[q], `powers[${q}]`, true));
 }
 
 /** max log det(I + Q H^H noise^-1 H), tr Q = power: p_i = (level - 1 / gain_i)_+ in the eigenvectors. */

@@ -24,7 +24,8 @@ import {
   sumOf,
 } from "./covariance.ts";
 import { errorAllocation, rateAllocation } from "./worst-case-allocation.ts";
-import { certify, type JammingProblem, solveJamming } from "./worst-case-solver.ts";
+import { certify, type JammingProblem } from "./worst-case-certificate.ts";
+import { solveJamming } from "./worst-case-solver.ts";
 
 export interface WorstCaseNoise {
   /** Z, n x n. */
@@ -37,7 +38,9 @@ export interface WorstCaseNoise {
   readonly multiplier: number;
   /** No covariance of the jammer can do better than `value` by more than this, in the unit of value. */
   readonly dualityGap: number;
-  /** The value at white jamming of the same power (J = power / m I). */
+  /** Z at white jamming of the same power (J = power / m I), n x n. */
+  readonly whiteNoise: ComplexMatrix;
+  /** The value there. */
   readonly whiteNoiseValue: number;
   /** The attacked user, with "strongest-user". */
   readonly user?: number;
@@ -77,7 +80,9 @@ export interface JammerReach {
 
 type Attack = Omit<WorstCaseNoise, "user">;
 /** The closed forms know the value at white noise from their eigenvalues. */
-type Outcome = Omit<Attack, "covariance" | "whiteNoiseValue"> & { readonly whiteNoiseValue?: number };
+type Outcome = Omit<Attack, "covariance" | "whiteNoise" | "whiteNoiseValue"> & {
+  readonly whiteNoiseValue?: number;
+};
 
 const unitRoundoff = 2 ** -52;
 
@@ -120,11 +125,11 @@ export function attack(target: JammingTarget): Attack {
     const jamming = whiteJamming(channel?.cols ?? signal.rows, target.power);
     const value = whiteValue();
     const known = { value, whiteNoiseValue: value, multiplier: 0, dualityGap: 0, iterations: 0 };
-    return { covariance: white, jamming, ...known, ...closed };
+    return { covariance: scale(white, 1), jamming, whiteNoise: white, ...known, ...closed };
   }
   const found = floor === 0 ? withoutFloor(target) : withFloor(target);
   const covariance = noiseOf(floor, channel, found.jamming);
-  return { ...found, covariance, whiteNoiseValue: found.whiteNoiseValue ?? whiteValue() };
+  return { ...found, covariance, whiteNoise: white, whiteNoiseValue: found.whiteNoiseValue ?? whiteValue() };
 }
 
 const closed = { method: "closed-form", converged: true, reason: "closed-form" } as const;

@@ -65,7 +65,7 @@ const optionNames = [
  * not of full row rank (the rate would be infinite in the directions that the jammer cannot reach)
  */
 export function worstCaseNoise(options: WorstCaseNoiseOptions): WorstCaseNoise {
-  checkOptions(options, "options", optionNames);
+  checkOptions(options, "worstCaseNoise", optionNames);
   const objective = checkChoice(options.objective, "objective", ["sum-rate", "strongest-user", "mse"]);
   const signals = checkCovariances(options.signalCovariances, "signalCovariances");
   const n = signals[0]!.rows;

@@ -4,6 +4,14 @@
  * residual and need no test runner. No other room imports this one; fast-check is an optional peer dependency.
  */
 export {
+  changedBytes,
+  errorRateResidual,
+  fusionLinearityResidual,
+  type JammerBudget,
+  jammerBudgetResidual,
+  jammerOptimalityResidual,
+} from "./fusion.ts";
+export {
   eigResidual,
   hermitianResidual,
   monotonicityResidual,

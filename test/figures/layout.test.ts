@@ -1,7 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { schemes } from "../../src/aircomp/index.ts";
-import { axisSpec, linearAxis, logAxis, scientific, sweepAxis } from "../../src/figures/axes.ts";
-import { type Chart, wrap } from "../../src/figures/chart.ts";
+import {
+  axisSpec,
+  categoryAxis,
+  linearAxis,
+  logAxis,
+  scientific,
+  sweepAxis,
+} from "../../src/figures/axes.ts";
+import { type Chart, chartSpec, wrap } from "../../src/figures/chart.ts";
 import { checkChart } from "../../src/figures/check-chart.ts";
 import { toCsv } from "../../src/figures/csv.ts";
 import { createMeasure } from "../../src/figures/font.ts";
@@ -21,6 +28,8 @@ describe("axes", () => {
   it("name single steps on short ones", () => {
     expect([...logAxis("y", [1, 3]).labels.values()]).toEqual(["1", "1.5", "2", "3"]);
     expect([...logAxis("y", [0.03, 0.3]).labels.values()]).toEqual(["0.05", "0.1", "0.2"]);
+    // about two decades with only two powers of ten
+    expect([...logAxis("y", [0.6, 40], false).labels.values()]).toEqual(["1", "2", "5", "10", "20"]);
     // a short axis that none of the usual ticks is on
     expect([...logAxis("y", [1.78, 1.9], false).labels.values()]).toEqual([
       "1.78",
@@ -39,6 +48,44 @@ describe("axes", () => {
       "7.4",
       "7.6",
     ]);
+  });
+
+  it("name categories, with the series side by side", async () => {
+    const axis = categoryAxis("Task", ["upright", "rotated", "negative"]);
+    expect(axis.domain).toEqual([0.5, 3.5]);
+    expect([...axis.labels]).toEqual([
+      [1, "upright"],
+      [2, "rotated"],
+      [3, "negative"],
+    ]);
+    const series = seriesOf([
+      { key: "a", label: "first" },
+      { key: "b", label: "second" },
+      { key: "base", label: "base", reference: true },
+    ]);
+    const rows = series.flatMap(({ key }, i) =>
+      [1, 2, 3].map((x) => ({ series: key, x, y: i, low: i - 0.1, high: i })),
+    );
+    const chart: Chart = {
+      x: axis,
+      series,
+      panels: [{ height: 90, y: linearAxis("Accuracy", [-1, 3]), rows }],
+      note: "",
+      description: "categories",
+    };
+    const spec = JSON.stringify(chartSpec(chart));
+    const drawn = JSON.parse(spec).vconcat[1].data.values as { series: string; x: number }[];
+    const offsets = (key: string): number[] =>
+      drawn.filter((row) => row.series === key).map((row, i) => Number((row.x - i - 1).toFixed(12)));
+    expect(offsets("a")).toEqual([-0.175, -0.175, -0.175]);
+    expect(offsets("b")).toEqual([0.175, 0.175, 0.175]);
+    expect(offsets("base")).toEqual([0, 0, 0]);
+    expect(spec).not.toContain('"line"');
+    const { svg } = await renderChart(chart);
+    expect(svg).toContain("negative");
+    expect(() => checkChart({ ...chart, panels: [{ ...chart.panels[0]!, y: axis }] })).toThrow("panels[0].y");
+    expect(() => categoryAxis("Task", [])).toThrow("names");
+    expect(() => categoryAxis("Task", [1 as never])).toThrow("names[0]");
   });
 
   it("stand a single value, and name the ticks that they are given", () => {

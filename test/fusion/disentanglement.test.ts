@@ -177,6 +177,10 @@ describe("disentanglementError", () => {
     expect((await disentanglementError({ ...own, distance: "squared" })).error).toBe(Infinity);
     const predicted = await predictDisentanglement({ ...own, noise: 0.1 });
     expect(predicted).toMatchObject({ predicted: Infinity, converged: false });
+    // both broken is no agreement
+    const broken = { ...own, model: () => [[Number.NaN, 1]] };
+    expect((await disentanglementError(broken)).perTask).toEqual(Float64Array.of(1, 1));
+    expect((await disentanglementError({ ...broken, distance: "squared" })).error).toBe(Infinity);
   });
 
   test("refuses", async () => {
@@ -259,6 +263,19 @@ describe("predictDisentanglement on a linear model", () => {
       }
     },
   );
+
+  test("the standard error is the spread over the seeds", async () => {
+    const found = [];
+    for (let seed = 0; seed < 80; seed++) {
+      const own = { ...linearCase, noise: variances, reference: "received", probes: 8, seed } as const;
+      found.push(await predictDisentanglement(own));
+    }
+    const { mean } = statistics(found.map(({ predicted }) => predicted));
+    const spread = Math.sqrt(statistics(found.map(({ predicted }) => (predicted - mean) ** 2)).mean);
+    const told = Math.sqrt(statistics(found.map(({ standardError }) => standardError ** 2)).mean);
+    expect(told / spread).toBeGreaterThan(0.75);
+    expect(told / spread).toBeLessThan(1.33);
+  });
 
   test("all forms of the covariance, in coordinates and in the mean over random directions", async () => {
     const scalar = await predictDisentanglement({ ...linearCase, noise: 0.2, probes: "coordinates" });

@@ -237,6 +237,25 @@ describe("taskVectorTest", () => {
 });
 
 describe("flipProbability", () => {
+  test.each([
+    ["white", [4, 0, 0, 0, 4, 0, 0, 0, 4]],
+    ["with a common part, which changes nothing", [7, 3, 3, 3, 7, 3, 3, 3, 7]],
+  ])("three classes by quadrature, noise %s", (_, covariance) => {
+    // the first stays largest: E Phi(x + 2 / 2)^2 over x ~ N(0, 1), by the rectangle rule
+    let stays = 0;
+    for (let x = -9; x < 9; x += 0.01) {
+      stays += (0.01 * Math.exp((-x * x) / 2) * (1 - qfunc(x + 1)) ** 2) / Math.sqrt(2 * Math.PI);
+    }
+    const flip = flipProbability({
+      outputs: [2, 0, 0],
+      covariance,
+      method: "monte-carlo",
+      draws: 40_000,
+      seed: 1,
+    });
+    expect(Math.abs(flip.probability - (1 - stays))).toBeLessThan(4 * flip.standardError);
+  });
+
   test("two outputs: exact, against draws", () => {
     const outputs = [1, 0.4];
     const covariance = [0.5, 0.2, 0.2, 0.3];

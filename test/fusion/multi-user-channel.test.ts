@@ -132,6 +132,12 @@ describe("iterative water-filling", () => {
     );
   });
 
+  it("has the gap of the gradients: by hand at the white start", () => {
+    // M = diag(4 / (1 + 2), 1 / (1 + 1/2)): lambda_max - tr M / 2
+    const options = { channels: [fromDiagonal([2, 1])], powers: 1, noise: identity(2), maxIterations: 0 };
+    expect(iterativeWaterFilling(options).gap).toBeCloseTo(4 / 3 - 1, 13);
+  });
+
   it("tells when it may not go on", () => {
     const channels = channelsOf(4, 2, 4, 5);
     const found = iterativeWaterFilling({ channels, powers: 1, noise: identity(4), maxIterations: 0 });
@@ -197,6 +203,21 @@ describe("saddle point", () => {
     }
     const found = saddlePoint({ channels: [fromDiagonal([2, 1])], powers: 2, jammerPower: 1, floor: 0.5 });
     expect(Math.abs(found.value - game)).toBeLessThan(1e-4);
+  });
+
+  it("has bounds where the noise is singular in doubles", () => {
+    const jammerChannel = scale(random(3, 2, 1), 1e30);
+    const found = saddlePoint({
+      channels: channelsOf(3, 2, 2, 1),
+      powers: 1,
+      jammerPower: 1,
+      floor: 1,
+      jammerChannel,
+    });
+    const { lowerBound, upperBound, value, gap, converged } = found;
+    expect([lowerBound, upperBound, value, gap].some(Number.isNaN)).toBe(false);
+    expect(lowerBound).toBeLessThanOrEqual(upperBound);
+    if (converged) expect(gap).toBeLessThan(Number.POSITIVE_INFINITY);
   });
 
   it("refuses users that cannot be heard", () => {

@@ -308,7 +308,7 @@ describe("worst-case noise: bad input", () => {
     ["decoded", { decoded: "first" }],
     ["user", { objective: "strongest-user", user: 1 }],
     ["tolerance", { tolerance: Number.NaN }],
-    ["options.powr", { powr: 1 }],
+    ["worstCaseNoise.powr", { powr: 1 }],
   ])("names %s", (field, options) => {
     const all = { ...base, ...options } as WorstCaseNoiseOptions;
     expect(() => worstCaseNoise(all)).toThrow(expect.objectContaining({ name: "InputError", field }));

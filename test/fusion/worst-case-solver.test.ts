@@ -1,11 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type WorstCaseNoiseOptions, worstCaseNoise } from "../../src/fusion/index.ts";
-import { certify, type JammingProblem, solveJamming } from "../../src/fusion/worst-case-solver.ts";
+import { certify, type JammingProblem } from "../../src/fusion/worst-case-certificate.ts";
+import { solveJamming } from "../../src/fusion/worst-case-solver.ts";
 import {
   add,
+  conjugateTranspose as adjoint,
   type ComplexMatrix,
   cholesky,
+  frobeniusNorm,
   fromDiagonal,
   hermitianPart,
   identity,
@@ -14,6 +17,7 @@ import {
   multiply,
   realInner,
   scale,
+  subtract,
   trace,
 } from "../../src/linalg/index.ts";
 import {
@@ -61,6 +65,8 @@ describe("jammer behind a channel", () => {
         };
         const found = worstCaseNoise(options);
         expect(found.reason).toMatch(/gap|closed-form/);
+        // wrong second derivatives or a wrong path take several times as many
+        expect(found.iterations).toBeLessThan(40);
         expect(found.dualityGap).toBeLessThanOrEqual(1e-7 * Math.max(1, found.value));
         expect(found.jamming.rows).toBe(antennas);
         expect(traceOf(found.jamming) / power).toBeCloseTo(1, 11);
@@ -73,6 +79,11 @@ describe("jammer behind a channel", () => {
         };
         const rounding = 1e-10 * Math.max(1, found.value);
         expect(Math.abs(valueAt(found.jamming) - found.value)).toBeLessThan(rounding);
+        const even = add(
+          congruence(jammerChannel, scale(identity(antennas), power / antennas)),
+          scale(identity(n), floor),
+        );
+        expect(frobeniusNorm(subtract(found.whiteNoise, even))).toBeLessThan(1e-14 * frobeniusNorm(even));
         const sign = objective === "mse" ? -1 : 1;
         expect(sign * found.whiteNoiseValue).toBeGreaterThan(
           sign * found.value - found.dualityGap - rounding,
@@ -121,8 +132,44 @@ describe("jammer behind a channel", () => {
       expect(traceOf(exact.jamming)).toBeCloseTo(2, 12);
       const near = worstCaseNoise({ ...options, floor: 1e-9, tolerance: 1e-9 });
       expect(near.value).toBeCloseTo(exact.value, 6);
+      expect(near.whiteNoiseValue).toBeCloseTo(exact.whiteNoiseValue, 6);
       // a jammer without a null space would be as strong: the spare antennas are not used for nothing
       expect(exact.value).not.toBeCloseTo(exact.whiteNoiseValue, 3);
+    }
+  });
+
+  it.each(["sum-rate", "mse"] as const)("tells the value of the next unit of power: %s", (objective) => {
+    const at = (power: number): ReturnType<typeof worstCaseNoise> =>
+      worstCaseNoise({
+        signalCovariances: [randomCovariance(4, 3, 3)],
+        power,
+        floor: 0.3,
+        jammerChannel: random(4, 3, 4),
+        objective,
+        tolerance: 1e-12,
+      });
+    const step = 1e-3;
+    const slope = Math.abs(at(5 + step).value - at(5 - step).value) / (2 * step);
+    expect(Math.abs(at(5).multiplier / slope - 1)).toBeLessThan(1e-6);
+  });
+
+  it("counts in the gap what rounding does to the value where the noise is far from white", () => {
+    for (let seed = 0; seed < 12; seed++) {
+      const [power, floor, n] = [1e6, 1e-6, 4];
+      const [user, jammer] = [random(n, 1, seed), random(n, 1, seed + 100)];
+      const found = worstCaseNoise({
+        signalCovariances: [gram(user)],
+        power,
+        floor,
+        jammerChannel: jammer,
+        objective: "sum-rate",
+      });
+      // one antenna has no choice; (floor I + power j j^H)^-1 by Sherman and Morrison
+      const [uu, jj, cross] = [traceOf(gram(user)), traceOf(gram(jammer)), multiply(adjoint(jammer), user)];
+      const seen = uu - (power * traceOf(gram(cross))) / (floor + power * jj);
+      expect(Math.abs(found.value - Math.log1p(seen / floor))).toBeLessThan(found.dualityGap);
+      expect(found.dualityGap).toBeLessThan(0.1);
+      expect(found).toMatchObject({ converged: false, reason: "stalled" });
     }
   });
 
@@ -181,6 +228,19 @@ describe("numbers beyond doubles", () => {
     );
     expect(reasons).toContain("gap");
     expect(reasons).toContain("stalled");
+  });
+
+  it("bounds what the best jammer may reach by all there is", () => {
+    // three of four directions drown: the error is above 3
+    const found = worstCaseNoise({
+      signalCovariances: [randomCovariance(4, 4, 1)],
+      power: 1,
+      floor: 100,
+      jammerChannel: scale(random(4, 3, 2), 1e30),
+      objective: "mse",
+    });
+    expect(found).toMatchObject({ converged: false, reason: "stalled" });
+    expect(found.value + found.dualityGap).toBeGreaterThan(3);
   });
 });
 
