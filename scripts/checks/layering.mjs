@@ -22,6 +22,7 @@ const sideDoors = {
   "linalg/kernels/index.ts": ["manifold", "aircomp"],
   // named parameters are a matter of the rooms on models, and no part of the public face of core
   "core/parameters.ts": ["fusion", "personal"],
+  "core/qfunc.ts": ["fusion", "personal"],
 };
 const needsNode = ["figures", "cli"];
 

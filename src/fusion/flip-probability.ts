@@ -9,9 +9,9 @@ import {
   randomStream,
   renameField,
 } from "../core/index.ts";
+import { qfunc } from "../core/qfunc.ts";
 import { type ComplexMatrix, eigHermitian } from "../linalg/index.ts";
 import { argMax } from "./model-outputs.ts";
-import { qfunc } from "./qfunc.ts";
 
 export interface FlipOptions {
   /** Outputs of one sample without noise, at least two. */

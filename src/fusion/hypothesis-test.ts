@@ -10,8 +10,8 @@ import {
   readParameters,
   type Tensors,
 } from "../core/parameters.ts";
+import { logQfunc, qfunc } from "../core/qfunc.ts";
 import { type EntryCovariance, innerInverse, readCovariance } from "./entry-covariance.ts";
-import { logQfunc, qfunc } from "./qfunc.ts";
 
 export interface TaskVectorTestOptions {
   /** tau_1: its mean under H1. */

@@ -14,6 +14,7 @@ export {
   type ParameterInput,
   type ParameterSet,
 } from "../core/parameters.ts";
+export { logQfunc, qfunc } from "../core/qfunc.ts";
 export {
   type CoefficientOptions,
   type CoefficientResult,
@@ -61,7 +62,6 @@ export {
   fuseOverTheAir,
   type SendTaskVectors,
 } from "./over-the-air.ts";
-export { logQfunc, qfunc } from "./qfunc.ts";
 export {
   type GradientSet,
   type Realignment,

@@ -5,7 +5,7 @@ import { checkChoice, checkInteger, describe, InputError } from "../core/index.t
  * Where a batch holds something. Entries of `mask` that are 0 or false are padding (or not of interest): they are never
  * read, may hold anything, and get 0 in every result.
  */
-export interface MaskOptions {
+export interface PaddingOptions {
   /** [rows, steps] as the values; 0 or false is padding. Default: nothing is. */
   readonly mask?: ArrayLike<number | boolean>;
 }
@@ -20,7 +20,7 @@ export interface StepsOptions {
  * What a mean is taken over: all unmasked entries alike ("entries", the default), or the rows alike, each with the mean of
  * its unmasked entries; rows without any do not count ("rows", needs `steps`).
  */
-export interface AverageOptions extends MaskOptions, StepsOptions {
+export interface AverageOptions extends PaddingOptions, StepsOptions {
   readonly average?: "entries" | "rows";
 }
 

@@ -1,7 +1,7 @@
 import { checkNumber, checkOptions } from "../core/index.ts";
 import {
   type Mask,
-  type MaskOptions,
+  type PaddingOptions,
   readList,
   readMask,
   readSteps,
@@ -9,7 +9,7 @@ import {
   type StepsOptions,
 } from "./batches.ts";
 
-export interface GaeOptions extends MaskOptions, StepsOptions {
+export interface GaeOptions extends PaddingOptions, StepsOptions {
   /** [N, T], row-major: what each step earned. */
   readonly rewards: ArrayLike<number>;
   /** [N, T]: V_t, the critic's value before the step. */

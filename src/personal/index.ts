@@ -31,7 +31,7 @@ export {
   unionMask,
   windowMask,
 } from "./attention-masks.ts";
-export type { AverageOptions, MaskOptions, StepsOptions } from "./batches.ts";
+export type { AverageOptions, PaddingOptions, StepsOptions } from "./batches.ts";
 export {
   type ExactKlOptions,
   entropyBonus,

@@ -3,14 +3,14 @@ import {
   type AverageOptions,
   averageNames,
   averageWeights,
-  type MaskOptions,
+  type PaddingOptions,
   readList,
   readMask,
   readValues,
   weightedSum,
 } from "./batches.ts";
 
-export interface WhitenOptions extends MaskOptions {
+export interface WhitenOptions extends PaddingOptions {
   /** false leaves the mean where it is and only scales the deviations from it. Default true. */
   readonly shiftMean?: boolean;
 }

@@ -1,4 +1,4 @@
-import { describe, InputError } from "../core/index.ts";
+import { describe, InputError } from "./errors.ts";
 
 /** Below, the series of the integral; above, the continued fraction of the tail. */
 const tailFrom = 3;
