@@ -47,7 +47,7 @@ describe("examples/personalised/instructions: training", () => {
     }
     expect(rows[0].errorEnergy).toBeGreaterThan(0);
     expect(rows[0].errorEnergy).toBeLessThan(0.1 * rows[0].changeEnergy);
-  }, 60_000);
+  }, 120_000);
 
   test("what the plans send", () => {
     const entries = Object.fromEntries(plans.map(({ name }) => [name, costOf(name).entries]));
@@ -59,14 +59,15 @@ describe("examples/personalised/instructions: the study", () => {
   test("the quick study, killed in the middle and started again", async () => {
     const out = join(mkdtempSync(join(tmpdir(), "personalised-instructions-")), "quick");
     const child = spawn("node", [study, "--quick", "--jobs", "1", "--out", out]);
+    let said = "";
     await new Promise((resolve) => {
-      let said = "";
       child.stderr.on("data", (text) => {
         said += text;
         if (/tuning .* done/.test(said)) child.kill("SIGKILL");
       });
       child.on("close", resolve);
     });
+    expect(existsSync(join(out, "study.ndjson")), said).toBe(true);
     const read = (name) => readFileSync(join(out, name), "utf8");
     const before = read("study.ndjson").trimEnd().split("\n");
     expect(before.length, child.exitCode).toBeGreaterThan(1);
@@ -75,18 +76,18 @@ describe("examples/personalised/instructions: the study", () => {
     const after = read("study.ndjson").trimEnd().split("\n");
     for (const line of before) expect(after).toContain(line);
     const { table, comparisons } = JSON.parse(read("summary.json"));
-    expect(table.map(({ plan: label }) => label)).toEqual(["vanilla", "local only", "PFIT"]);
+    expect(table.map(({ plan: label }) => label)).toEqual(["vanilla", "PFIT"]);
     for (const row of table) {
       expect(row["before, mean own score"]).toBeGreaterThan(0);
       expect(row["before, mean own score"]).toBeLessThan(1);
     }
-    expect(comparisons.map((one) => one["PFIT minus"])).toEqual(["vanilla", "local-only"]);
+    expect(comparisons.map((one) => one["PFIT minus"])).toEqual(["vanilla"]);
     for (const name of ["score-by-client", "score-versus-payload", "score-versus-delay", "help-and-safety"]) {
       expect(read(`${name}.svg`)).toMatch(/^<svg/);
     }
     expect(existsSync(join(out, "checkpoints"))).toBe(false);
     expect(readdirSync(out).filter((name) => name.endsWith(".new"))).toEqual([]);
-  }, 300_000);
+  }, 600_000);
 
   test("bad options end with code 2 and one line", () => {
     for (const args of [["--jobs", "0"], ["--frobnicate"]]) {
