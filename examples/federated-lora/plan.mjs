@@ -50,12 +50,12 @@ export function plan(quick) {
     smallestRank: 1,
     largestRank: quick ? 8 : 32,
     /** characters: a batch of a device and of a round */
-    batch: { count: quick ? 2 : 8, length: 64 },
-    rounds: quick ? 6 : 40,
+    batch: { count: quick ? 1 : 8, length: 64 },
+    rounds: quick ? 4 : 40,
     /** rounds in which the step grows to its length: the first gradients see the largest curvature */
     warmUp: quick ? 1 : 5,
     /** held-out text is looked at so often, and so many windows of it */
-    evaluate: { every: quick ? 3 : 5, count: 32, batches: quick ? 1 : 3 },
+    evaluate: { every: quick ? 2 : 5, count: quick ? 8 : 32, batches: quick ? 1 : 3 },
     /** noise-free rounds at some ranks that give the constants and the spectrum */
     pilot: { ranks: quick ? [1, 8] : [1, 4, 12, 32], rounds: quick ? 4 : 30, seed: 1000 },
     /**

@@ -3,29 +3,19 @@
  * the trainings. Whatever is finished is in a log, trainings under way are saved every few rounds, and a restart goes on
  * from there.
  */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { Piscina } from "piscina";
 import { openLog } from "../shared/log.mjs";
+import { openFolder, openPool, readFlags, writeFiles } from "../shared/study.mjs";
 import { plan, schemes, sweep, trialsOf, tuningTrial, tuningTrialsOf } from "./plan.mjs";
 import { interpolate } from "./rank-choice.mjs";
 import { finalLoss, report } from "./report.mjs";
 
 const usage = "usage: run.mjs [--quick] [--jobs n] [--out folder]";
-const flags = readFlags();
+const flags = readFlags(usage);
 const settings = plan(flags.quick);
 const name = flags.quick ? "federated-lora-quick" : "federated-lora";
-const out = flags.out ?? fileURLToPath(new URL(`../out/${name}`, import.meta.url));
-const checkpoints = join(out, "checkpoints");
-try {
-  mkdirSync(checkpoints, { recursive: true });
-} catch (error) {
-  process.stderr.write(`--out: found ${out} (${error.code}), expected a folder that can be written\n`);
-  process.exit(2);
-}
+const { out, inside: checkpoints } = openFolder(flags.out, name, "checkpoints");
 
 const log = openLog(join(out, "study.ndjson"), JSON.stringify({ study: "federated-lora", settings }));
 const trials = trialsOf(settings);
@@ -42,12 +32,7 @@ const progress = createProgress([
   ...trials.map(({ id }) => [id, settings.rounds]),
 ]);
 
-const pool = new Piscina({
-  filename: new URL("./worker.mjs", import.meta.url).href,
-  maxThreads: Number(flags.jobs),
-  minThreads: Number(flags.jobs),
-  idleTimeout: Number.POSITIVE_INFINITY,
-});
+const pool = openPool(new URL("./worker.mjs", import.meta.url), flags.jobs);
 await runAll(pilotJobs, (job) => job);
 await runAll(
   rankJobs.map((trial) => ({ ...trial, id: rankId(trial) })),
@@ -68,21 +53,21 @@ log.sort([
   ...[...tuning, ...trials].map(({ id }) => id),
 ]);
 
-for (const [file, content] of await report(settings, {
-  pilots: Object.fromEntries(settings.tasks.map((task) => [task, pilotsOf(task)])),
-  ranks: rankJobs.map(({ task, snrDb, seed, tuning: isTuning }) => ({
-    task,
-    snrDb,
-    seed,
-    tuning: isTuning === true,
-    ...log.finished.get(rankId({ task, snrDb, seed })),
-  })),
-  tuning: tuning.map(({ id }) => log.finished.get(id)),
-  trials: trials.map(({ id }) => log.finished.get(id)),
-})) {
-  writeFileSync(join(out, file), content);
-  process.stderr.write(`${join(out, file)}\n`);
-}
+writeFiles(
+  out,
+  await report(settings, {
+    pilots: Object.fromEntries(settings.tasks.map((task) => [task, pilotsOf(task)])),
+    ranks: rankJobs.map(({ task, snrDb, seed, tuning: isTuning }) => ({
+      task,
+      snrDb,
+      seed,
+      tuning: isTuning === true,
+      ...log.finished.get(rankId({ task, snrDb, seed })),
+    })),
+    tuning: tuning.map(({ id }) => log.finished.get(id)),
+    trials: trials.map(({ id }) => log.finished.get(id)),
+  }),
+);
 
 /** Does what is not in the log yet. */
 async function runAll(jobs, jobOf) {
@@ -163,28 +148,4 @@ function createProgress(jobs) {
       process.stderr.write(`${id}: done; ${share} % of the study${left}\n`);
     },
   };
-}
-
-function readFlags() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        quick: { type: "boolean", default: false },
-        jobs: { type: "string", default: String(availableParallelism()) },
-        out: { type: "string" },
-        help: { type: "boolean", default: false },
-      },
-    });
-    if (values.help) {
-      process.stdout.write(`${usage}\n`);
-      process.exit(0);
-    }
-    if (!/^[1-9]\d*$/.test(values.jobs)) {
-      throw new Error(`--jobs: found "${values.jobs}", expected a whole number >= 1`);
-    }
-    return values;
-  } catch (error) {
-    process.stderr.write(`${error.message.split("\n")[0]}; ${usage}\n`);
-    process.exit(2);
-  }
 }

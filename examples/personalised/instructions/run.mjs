@@ -2,48 +2,26 @@
  * Runs the study: node run.mjs [--quick] [--jobs n] [--out folder]. The choice of rates and penalties, then the trainings. Whatever is
  * finished is in a log, trainings under way are saved every few rounds, and a restart goes on from there.
  */
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { availableParallelism } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { Piscina } from "piscina";
+import { openLog } from "../../shared/log.mjs";
+import { openFolder, openPool, readFlags, writeFiles } from "../../shared/study.mjs";
 import { plan, plans } from "./plan.mjs";
 import { report } from "./report.mjs";
 import { trainingScore } from "./scores.mjs";
 import { costOf } from "./training.mjs";
 
 const usage = "usage: run.mjs [--quick] [--jobs n] [--out folder]";
-const flags = readFlags();
+const flags = readFlags(usage);
 const settings = plan(flags.quick);
 const name = flags.quick ? "personalised-instructions-quick" : "personalised-instructions";
-const out = flags.out ?? fileURLToPath(new URL(`../../out/${name}`, import.meta.url));
-const checkpoints = join(out, "checkpoints");
-try {
-  mkdirSync(checkpoints, { recursive: true });
-} catch (error) {
-  process.stderr.write(`--out: found ${out} (${error.code}), expected a folder that can be written\n`);
-  process.exit(2);
-}
+const { out, inside: checkpoints } = openFolder(flags.out, name, "checkpoints");
 
 const log = openLog(
   join(out, "study.ndjson"),
   JSON.stringify({ study: "personalised-instructions", settings }),
 );
-const pool = new Piscina({
-  filename: new URL("./worker.mjs", import.meta.url).href,
-  maxThreads: Number(flags.jobs),
-  minThreads: Number(flags.jobs),
-  idleTimeout: Number.POSITIVE_INFINITY,
-});
+const pool = openPool(new URL("./worker.mjs", import.meta.url), flags.jobs);
 const tuned = [];
 const chosen = plans.filter(({ name: planName }) => settings.plans.includes(planName));
 await Promise.all(chosen.map(tune));
@@ -56,18 +34,17 @@ const trials = settings.seeds.flatMap((seed) =>
 await Promise.all(trials.map(run));
 await pool.destroy();
 rmSync(checkpoints, { recursive: true, force: true });
-// in the order of the plan, however many workers there were
 tuned.sort((a, b) => order(a) - order(b));
-log.rewrite([...tuned, ...trials].map(({ id }) => id));
+log.sort([...tuned, ...trials].map(({ id }) => id));
 
-for (const [file, content] of await report(settings, {
-  tuning: tuned.map(({ id }) => log.finished.get(id)),
-  trials: trials.map(({ id }) => log.finished.get(id)),
-  costs: Object.fromEntries(chosen.map(({ name: planName }) => [planName, costOf(planName)])),
-})) {
-  writeFileSync(join(out, file), content);
-  process.stderr.write(`${join(out, file)}\n`);
-}
+writeFiles(
+  out,
+  await report(settings, {
+    tuning: tuned.map(({ id }) => log.finished.get(id)),
+    trials: trials.map(({ id }) => log.finished.get(id)),
+    costs: Object.fromEntries(chosen.map(({ name: planName }) => [planName, costOf(planName)])),
+  }),
+);
 
 /** Does what is not in the log yet. */
 async function run(trial) {
@@ -123,62 +100,4 @@ function bestOf(planName) {
 /** Trials of the tuning by plan, penalty and rate. */
 function order({ planName, beta, rate }) {
   return 1e3 * plans.findIndex((one) => one.name === planName) + 1e2 * Math.min(beta, 5) + rate;
-}
-
-/** What an earlier run finished; a log of other settings is refused, a line that was cut off is left out. */
-function openLog(file, header) {
-  const finished = new Map();
-  const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
-  if (lines.length > 0 && lines[0] !== header) {
-    process.stderr.write(
-      `--out: found ${file} of other settings (another version of the study, or --quick), expected a folder of its own\n`,
-    );
-    process.exit(2);
-  }
-  for (const line of lines.slice(1)) {
-    try {
-      const result = JSON.parse(line);
-      finished.set(result.id, result);
-    } catch {
-      // the run was killed while it wrote this line
-    }
-  }
-  const rewrite = (ids) => {
-    const content = [header, ...ids.map((id) => JSON.stringify(finished.get(id)))];
-    writeFileSync(`${file}.new`, `${content.join("\n")}\n`);
-    renameSync(`${file}.new`, file);
-  };
-  rewrite([...finished.keys()]);
-  return {
-    finished,
-    append(result) {
-      finished.set(result.id, result);
-      appendFileSync(file, `${JSON.stringify(result)}\n`);
-    },
-    rewrite,
-  };
-}
-
-function readFlags() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        quick: { type: "boolean", default: false },
-        jobs: { type: "string", default: String(availableParallelism()) },
-        out: { type: "string" },
-        help: { type: "boolean", default: false },
-      },
-    });
-    if (values.help) {
-      process.stdout.write(`${usage}\n`);
-      process.exit(0);
-    }
-    if (!/^[1-9]\d*$/.test(values.jobs)) {
-      throw new Error(`--jobs: found "${values.jobs}", expected a whole number >= 1`);
-    }
-    return values;
-  } catch (error) {
-    process.stderr.write(`${error.message.split("\n")[0]}; ${usage}\n`);
-    process.exit(2);
-  }
 }
