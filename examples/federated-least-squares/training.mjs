@@ -1,16 +1,10 @@
 /** Federated training of loraB with gradients that are summed over the air, or exactly. */
+import { noiseVariance, radioOf, streams } from "../shared/radio.mjs";
 
 /** The radio of the study: 10 devices with 4 antennas, 4 streams, a server with 16 antennas, 4 subcarriers. */
-export const radio = {
-  devices: 10,
-  subcarriers: 4,
-  receiveAntennas: 16,
-  transmitAntennas: 4,
-  taps: 3,
-  delaySpread: 2,
-};
-export const streams = 4;
-export const noiseVariance = 1;
+export const radio = radioOf(10);
+export { noiseVariance, streams } from "../shared/radio.mjs";
+
 /** Real numbers in one OFDM symbol: N_sym = 32 r / 32 = r. */
 const perSymbol = 2 * streams * radio.subcarriers;
 /** The rank whose symbols have the stated SNR; the energy per round is the same for all ranks. */

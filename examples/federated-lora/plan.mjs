@@ -2,20 +2,11 @@
  * What the study runs: tasks, seeds, signal-to-noise ratios, schemes, and the steps that each of them may try. What was fixed
  * before the run and what came later: README.md.
  */
+import { radioOf } from "../shared/radio.mjs";
 
 /** The radio: 10 devices with 4 antennas, 4 streams, a server with 16 antennas, 4 subcarriers. */
-export const radio = {
-  devices: 10,
-  subcarriers: 4,
-  receiveAntennas: 16,
-  transmitAntennas: 4,
-  taps: 3,
-  delaySpread: 2,
-};
-export const streams = 4;
-export const noiseVariance = 1;
-/** Seconds per OFDM symbol. */
-export const symbolDuration = 7.1e-5;
+export const radio = radioOf(10);
+export { noiseVariance, streams, symbolDuration } from "../shared/radio.mjs";
 /** The rank whose OFDM symbols have the stated SNR; the energy of a round is the same for all ranks. */
 export const referenceRank = 8;
 /** (alpha/r), the same for all ranks. */

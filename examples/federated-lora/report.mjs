@@ -1,5 +1,6 @@
 /** Tables and figures of the study. */
-import { linearAxis, logAxis, renderChart, seriesOf, sweepAxis, toCsv } from "airfold/figures";
+import { linearAxis, logAxis, seriesOf, sweepAxis, toCsv } from "airfold/figures";
+import { addCharts } from "../shared/charts.mjs";
 import { radio, referenceRank, schemes, sweep, symbolDuration } from "./plan.mjs";
 
 /** Rounds over which the training loss is averaged: a single one is that of a few batches. */
@@ -38,11 +39,7 @@ export async function report(settings, { pilots, ranks, tuning, trials }) {
     ["rounds.csv", toCsv(trials.flatMap(roundRows))],
     ["tuning.csv", toCsv(tuning.map(tuningRow))],
   ]);
-  for (const [name, chart] of Object.entries(charts)) {
-    const { svg, png } = await renderChart(chart);
-    files.set(`${name}.svg`, svg).set(`${name}.png`, png);
-  }
-  return files;
+  return addCharts(files, charts);
 }
 
 /** exp of the held-out loss at the end; a training that diverged has none. */

@@ -1,5 +1,6 @@
 /** Tables and figures of the study. Accuracies are normalised to the single-task model of the task, if nothing else is said. */
-import { categoryAxis, linearAxis, logAxis, renderChart, seriesOf, sweepAxis, toCsv } from "airfold/figures";
+import { categoryAxis, linearAxis, logAxis, seriesOf, sweepAxis, toCsv } from "airfold/figures";
+import { addCharts } from "../shared/charts.mjs";
 import { taskSets } from "./data.mjs";
 import { arms, radio } from "./plan.mjs";
 
@@ -45,11 +46,7 @@ export async function report(settings, models, conditions) {
     "task-fusion-disentanglement": disentanglementChart(study),
     "task-fusion-rate": rateChart(study),
   };
-  for (const [name, chart] of Object.entries(charts)) {
-    const { svg, png } = await renderChart(chart);
-    files.set(`${name}.svg`, svg).set(`${name}.png`, png);
-  }
-  return files;
+  return addCharts(files, charts);
 }
 
 const accuracyOf = (model, name) => (Array.isArray(model[name]) ? model[name] : model[name].accuracy);

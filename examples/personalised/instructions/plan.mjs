@@ -4,21 +4,12 @@
  */
 import { attentionCost, causalMask, globalMask, sharingPlan, unionMask, windowMask } from "airfold/personal";
 import { architecture } from "../../federated-lora/transformer.mjs";
+import { radioOf } from "../../shared/radio.mjs";
 import { linksOf } from "./attention.mjs";
 
 /** The radio: 6 devices with 4 antennas, 4 streams, a server with 16 antennas, 4 subcarriers. */
-export const radio = {
-  devices: 6,
-  subcarriers: 4,
-  receiveAntennas: 16,
-  transmitAntennas: 4,
-  taps: 3,
-  delaySpread: 2,
-};
-export const streams = 4;
-export const noiseVariance = 1;
-/** Seconds per OFDM symbol. */
-export const symbolDuration = 7.1e-5;
+export const radio = radioOf(6);
+export { noiseVariance, streams, symbolDuration } from "../../shared/radio.mjs";
 
 /** Rank of LoRA, in the plans that have it. */
 export const rank = 4;

@@ -1,6 +1,7 @@
 /** Tables and figures of the study. */
-import { linearAxis, renderChart, seriesOf, toCsv } from "airfold/figures";
+import { linearAxis, seriesOf, toCsv } from "airfold/figures";
 import { compareDelay, drawSnr } from "airfold/personal";
+import { addCharts } from "../../shared/charts.mjs";
 import {
   plans as allPlans,
   clients,
@@ -48,11 +49,7 @@ export async function report(settings, { tuning, trials, costs }) {
     ["rounds.csv", toCsv(trials.flatMap(roundRows))],
     ["tuning.csv", toCsv(tuning.map(tuningRow))],
   ]);
-  for (const [name, chart] of Object.entries(charts)) {
-    const { svg, png } = await renderChart(chart);
-    files.set(`${name}.svg`, svg).set(`${name}.png`, png);
-  }
-  return files;
+  return addCharts(files, charts);
 }
 
 const examinedLast = ({ rows }) => rows.at(-1).heldOut;

@@ -1,19 +1,10 @@
 /** What the study runs: populations, plans, the radio, seeds, and the learning rates that each plan may try. */
 import { sharingPlan } from "airfold/personal";
+import { radioOf, symbolDuration } from "../../shared/radio.mjs";
 
 /** The radio of federated-lora with as many devices as there are clients. */
-export const radio = {
-  devices: 8,
-  subcarriers: 4,
-  receiveAntennas: 16,
-  transmitAntennas: 4,
-  taps: 3,
-  delaySpread: 2,
-};
-export const streams = 4;
-export const noiseVariance = 1;
-/** Seconds per OFDM symbol. */
-export const symbolDuration = 7.1e-5;
+export const radio = radioOf(8);
+export { noiseVariance, streams, symbolDuration } from "../../shared/radio.mjs";
 /** Hz: the subcarriers at one symbol per symbol duration each, for digital transmissions. */
 export const bandwidth = radio.subcarriers / symbolDuration;
 

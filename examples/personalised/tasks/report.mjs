@@ -1,14 +1,6 @@
 /** Tables and figures of the study. */
-import {
-  categoryAxis,
-  linearAxis,
-  logAxis,
-  meanInterval,
-  renderChart,
-  seriesOf,
-  sweepAxis,
-  toCsv,
-} from "airfold/figures";
+import { categoryAxis, linearAxis, logAxis, meanInterval, seriesOf, sweepAxis, toCsv } from "airfold/figures";
+import { addCharts } from "../../shared/charts.mjs";
 import { populations } from "./clients.mjs";
 import { bottleneck, commonRank, plans, privateRanks, radio, streams, symbolDuration } from "./plan.mjs";
 
@@ -51,11 +43,7 @@ export async function report(settings, { tuning, trials: all }) {
     ["rounds.csv", toCsv(trials.flatMap(roundRows))],
     ["tuning.csv", toCsv(tuning.map(tuningRow))],
   ]);
-  for (const [name, chart] of Object.entries(charts)) {
-    const { svg, png } = await renderChart(chart);
-    files.set(`${name}.svg`, svg).set(`${name}.png`, png);
-  }
-  return files;
+  return addCharts(files, charts);
 }
 
 /** Mean loss over the clients at the last look, in nats per character; infinite if the training diverged. */
