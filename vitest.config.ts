@@ -18,7 +18,13 @@ const config: ViteUserConfig = defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "source", include: ["test/**/*.test.ts"], exclude: [...built, examples] },
+        // pure functions: files share their process, which saves loading src for every one of them
+        test: {
+          name: "source",
+          include: ["test/**/*.test.ts"],
+          exclude: [...built, examples],
+          isolate: false,
+        },
       },
       { extends: true, test: { name: "built", include: built, globalSetup: "test/support/build.ts" } },
       ...(hasExamples
